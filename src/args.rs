@@ -1,0 +1,443 @@
+/*!
+The command line: what was typed, checked as far as it can be without the environment.
+*/
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::error::Error;
+use crate::wire::{Id, Run};
+
+pub const VERSION: &str = concat!("relevance-run ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// At most 80 columns and 50 lines: it is read on a terminal.
+pub const HELP: &str = "\
+Triggers a Relevance AI agent, waits for its run to end, prints the answer.
+
+Usage: relevance-run [OPTIONS] [MESSAGE]
+       relevance-run [OPTIONS] --resume STUDIO_ID/JOB_ID
+
+Say something (without MESSAGE or --file, from standard input):
+  -a, --agent ID         the agent (default: $RELEVANCE_AGENT_ID)
+  -c, --conversation ID  continue that conversation
+  -f, --file FILE        read the message from FILE (-: standard input)
+  -s, --set KEY=VALUE    one more field of the trigger request; repeatable
+Wait for the run, or not:
+  -n, --no-wait          start the run, print STUDIO_ID/JOB_ID, exit
+  -r, --resume STUDIO_ID/JOB_ID  start nothing; wait for that run
+  -t, --timeout DUR      longest the whole command may take (30m; 0: no limit)
+  -i, --interval DUR     poll at this fixed interval instead of adapting
+Use the answer:
+  -j, --json             one JSON object for the outcome, whatever the outcome
+  -o, --output FILE      write the result to FILE, whole or not at all
+See what happens:
+  -v, --verbose          the job, each request, retry and update, on stderr
+  -q, --quiet            no progress line on a terminal
+  -h, --help             print this help
+  -V, --version          print the version
+DUR is a number and ms, s, m or h (seconds without): 90, 1.5s, 500ms, 30m, 2h
+
+Environment:
+  RELEVANCE_AUTH_TOKEN   the authorization token, project:key; or in two parts:
+  RELEVANCE_API_KEY, RELEVANCE_PROJECT
+  RELEVANCE_AUTH_TOKEN_FILE, RELEVANCE_API_KEY_FILE  a file that holds it
+  RELEVANCE_REGION       us, eu, au, or the code on your API-keys page
+  RELEVANCE_AGENT_ID     default for --agent
+  RELEVANCE_BASE_URL     another API to talk to; no region is then needed
+  HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE  as in curl
+
+Exit codes (is it safe to run the same command again?):
+  0 answered   1 the run failed   2 usage, nothing sent   3 refused, not started
+  4 not reached, not started: yes      5 outcome unknown: no, use --resume
+  124 timeout: no, use --resume        128+n signal n: no, use --resume
+
+Examples:
+  relevance-run --agent 0f3c9a 'Summarise the news'
+  git diff | relevance-run --json --timeout 5m --output review.json
+";
+
+/// The options that take a value, in the order in which their values are used below.
+const WITH_VALUE: [[&str; 2]; 8] = [
+    ["-a", "--agent"],
+    ["-c", "--conversation"],
+    ["-f", "--file"],
+    ["-o", "--output"],
+    ["-r", "--resume"],
+    ["-t", "--timeout"],
+    ["-i", "--interval"],
+    ["-s", "--set"],
+];
+const SWITCHES: [[&str; 2]; 6] = [
+    ["-h", "--help"],
+    ["-V", "--version"],
+    ["-j", "--json"],
+    ["-n", "--no-wait"],
+    ["-v", "--verbose"],
+    ["-q", "--quiet"],
+];
+
+/// Unless `--timeout` says otherwise.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// The fields of the trigger that have an option of their own.
+const OWN_FIELDS: [(&str, &str); 3] = [
+    ("message", "MESSAGE"),
+    ("agent_id", "--agent"),
+    ("conversation_id", "--conversation"),
+];
+
+/// What the command line asks for.
+pub enum Command {
+    /// Print this text and exit.
+    Print(&'static str),
+    Run(Args),
+}
+
+/// Where the message is, if there is one to send.
+pub enum Source {
+    Text(String),
+    /// `None` is standard input, which may then be a terminal.
+    File(Option<PathBuf>),
+    /// Nothing was said: standard input, unless that is a terminal.
+    Unsaid,
+}
+
+/// What is to be done: start a run, or take one up.
+pub enum Job {
+    Trigger {
+        source: Source,
+        conversation_id: Option<Id>,
+        /// Further top-level fields of the request, in the order given.
+        fields: Vec<(String, Box<RawValue>)>,
+        wait: bool,
+    },
+    Resume(Run),
+}
+
+pub struct Args {
+    pub job: Job,
+    pub agent_id: Option<Id>,
+    /// Where the result goes instead of standard output.
+    pub output: Option<PathBuf>,
+    pub json: bool,
+    /// Longest the whole command may take; `None` is no limit.
+    pub timeout: Option<Duration>,
+    /// Poll at this fixed interval instead of adapting.
+    pub interval: Option<Duration>,
+    pub verbose: bool,
+    pub quiet: bool,
+}
+
+/// Parses the arguments that follow the program's name.
+///
+/// # Errors
+/// Whatever is not understood, as a usage error that says how to mend it.
+pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error> {
+    let mut options: Vec<OsString> = arguments.collect();
+    let mut messages = Vec::new();
+    if let Some(end) = options.iter().position(|argument| argument == "--") {
+        messages = options.split_off(end).split_off(1);
+    }
+    check_values_present(&options)?;
+
+    let mut options = pico_args::Arguments::from_vec(options);
+    let mut take = |keys: [&'static str; 2]| -> Result<Option<OsString>, Error> {
+        let long = keys[1];
+        let two = options
+            .opt_value_from_os_str(keys, |value| Ok::<_, String>(value.to_owned()))
+            .map_err(|_| needs_value(long))?;
+        if two.is_some() {
+            return Ok(two);
+        }
+        // `--opt=value`, which the call above does not know.
+        options
+            .opt_value_from_fn(keys, |value| Ok::<_, String>(OsString::from(value)))
+            .map_err(|_| needs_value(long))
+    };
+    let [
+        agent,
+        conversation,
+        file,
+        output,
+        resume,
+        timeout,
+        interval,
+        set,
+    ] = WITH_VALUE;
+    let agent_id = take(agent)?;
+    let conversation_id = take(conversation)?;
+    let file = take(file)?;
+    let output = take(output)?.map(PathBuf::from);
+    let run = take(resume)?;
+    let timeout = take(timeout)?;
+    let interval = take(interval)?;
+    let mut fields = Vec::new();
+    while let Some(field) = take(set)? {
+        fields.push(field);
+    }
+    let [help, version, json, no_wait, verbose, quiet] =
+        SWITCHES.map(|keys| options.contains(keys));
+    if help {
+        return Ok(Command::Print(HELP));
+    }
+    if version {
+        return Ok(Command::Print(VERSION));
+    }
+
+    let left = options.finish();
+    if let Some(option) = left
+        .iter()
+        .find(|argument| is_option(argument) || *argument == "-")
+    {
+        return Err(not_understood(&option.to_string_lossy()));
+    }
+    messages.splice(0..0, left);
+    if messages.len() > 1 {
+        return Err(Error::usage(format!(
+            "{} messages were given and only one can be sent; quote it as one argument",
+            messages.len()
+        )));
+    }
+    let message = messages
+        .pop()
+        .map(|text| utf8("the message", text))
+        .transpose()?;
+
+    let agent_id = agent_id.map(parse_agent).transpose()?;
+    let job = match run {
+        Some(run) => {
+            let contradictions = [
+                (message.is_some(), "a message"),
+                (file.is_some(), "--file"),
+                (conversation_id.is_some(), "--conversation"),
+                (!fields.is_empty(), "--set"),
+                (no_wait, "--no-wait"),
+            ];
+            if let Some((_, other)) = contradictions.iter().find(|(given, _)| *given) {
+                return Err(Error::usage(format!(
+                    "--resume starts nothing and cannot go with {other}; leave one of them out"
+                )));
+            }
+            Job::Resume(parse_run(run)?)
+        }
+        None => Job::Trigger {
+            source: match (message, file) {
+                (Some(_), Some(_)) => {
+                    return Err(Error::usage(
+                        "both a message and --file were given; leave one of them out",
+                    ));
+                }
+                (Some(text), None) => Source::Text(text),
+                (None, Some(path)) => Source::File((path != "-").then(|| path.into())),
+                (None, None) => Source::Unsaid,
+            },
+            conversation_id: conversation_id
+                .map(|id| parse_id("--conversation", id))
+                .transpose()?,
+            fields: parse_fields(fields)?,
+            wait: !no_wait,
+        },
+    };
+    let interval = interval
+        .map(|text| parse_duration("--interval", text))
+        .transpose()?;
+    if interval.is_some_and(|interval| interval.is_zero()) {
+        return Err(Error::usage(
+            "--interval must be longer than 0; leave it out to adapt to the run",
+        ));
+    }
+    let timeout = match timeout {
+        Some(text) => Some(parse_duration("--timeout", text)?).filter(|limit| !limit.is_zero()),
+        None => Some(DEFAULT_TIMEOUT),
+    };
+    Ok(Command::Run(Args {
+        job,
+        agent_id,
+        output: output.filter(|path| path.as_os_str() != "-"),
+        json,
+        timeout,
+        interval,
+        verbose,
+        quiet,
+    }))
+}
+
+/// Whether the argument is an option by its look; a lone `-` is not.
+fn is_option(argument: &OsString) -> bool {
+    let bytes = argument.as_encoded_bytes();
+    bytes.first() == Some(&b'-') && bytes.len() > 1
+}
+
+/// Refuses an option without its value before pico-args sees it, which would take the next option as the value.
+fn check_values_present(options: &[OsString]) -> Result<(), Error> {
+    for (index, option) in options.iter().enumerate() {
+        let long = WITH_VALUE
+            .iter()
+            .find(|keys| keys.iter().any(|key| option == key));
+        if let Some([_, long]) = long
+            && options.get(index + 1).is_none_or(is_option)
+        {
+            return Err(needs_value(long));
+        }
+    }
+    Ok(())
+}
+
+fn needs_value(option: &str) -> Error {
+    Error::usage(format!(
+        "{option} needs a value; one that begins with '-' is written {option}=VALUE"
+    ))
+}
+
+/// Why an option was left over. Its value is not shown: it may be a key that was meant for the environment.
+fn not_understood(option: &str) -> Error {
+    let name = option.split('=').next().unwrap_or_default();
+    let known = |list: &[[&str; 2]]| list.iter().any(|keys| keys.contains(&name));
+    Error::usage(if name == "-" {
+        "'-' is not a message; write '--file -' to read standard input, or '-- -' to send it"
+            .to_owned()
+    } else if known(&SWITCHES) && option.contains('=') {
+        format!("{name} takes no value; write it alone")
+    } else if known(&SWITCHES) || known(&WITH_VALUE) {
+        format!("{name} was given twice; leave one of them out")
+    } else {
+        format!(
+            "unknown option {name}; see 'relevance-run --help', and write -- before a message that begins with '-'"
+        )
+    })
+}
+
+fn utf8(what: &str, text: OsString) -> Result<String, Error> {
+    text.into_string().map_err(|_| {
+        Error::usage(format!(
+            "{what} is not UTF-8 text; convert it first, for example with iconv"
+        ))
+    })
+}
+
+fn parse_id(what: &str, text: OsString) -> Result<Id, Error> {
+    utf8(what, text)?
+        .parse()
+        .map_err(|why| Error::usage(format!("{what} {why}; copy the id alone")))
+}
+
+/// The id of an agent, from the command line or the environment. The URL of its page is a likely mistake.
+pub fn parse_agent(text: OsString) -> Result<Id, Error> {
+    const WHAT: &str = "the agent (--agent or RELEVANCE_AGENT_ID)";
+    let url = text.to_string_lossy();
+    if let Some((_, path)) = url.split_once("://") {
+        // HOST/agents/REGION/PROJECT/AGENT_ID[/CONVERSATION_ID]
+        let id: Option<Id> = path
+            .split(['/', '?', '#'])
+            .skip_while(|part| *part != "agents")
+            .nth(3)
+            .and_then(|part| part.parse().ok());
+        return Err(Error::usage(match id {
+            Some(id) => format!("{WHAT} is a page's URL; give the id alone: {id}"),
+            None => format!("{WHAT} is a URL; give the agent's id alone"),
+        }));
+    }
+    parse_id(WHAT, text)
+}
+
+fn parse_run(text: OsString) -> Result<Run, Error> {
+    utf8("--resume", text)?.parse().map_err(|why| {
+        Error::usage(format!(
+            "--resume {why}; give STUDIO_ID/JOB_ID as it was printed"
+        ))
+    })
+}
+
+/// The fields of `--set`: VALUE as JSON if it parses as JSON, else as a string.
+fn parse_fields(texts: Vec<OsString>) -> Result<Vec<(String, Box<RawValue>)>, Error> {
+    let mut fields: Vec<(String, Box<RawValue>)> = Vec::new();
+    for text in texts {
+        let text = utf8("--set", text)?;
+        let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+            return Err(Error::usage(
+                "--set needs KEY=VALUE, for example --set version=draft",
+            ));
+        };
+        if let Some((_, option)) = OWN_FIELDS.iter().find(|(name, _)| *name == key) {
+            return Err(Error::usage(format!(
+                "--set cannot set {key}; use {option} for it"
+            )));
+        }
+        if fields.iter().any(|(name, _)| name == key) {
+            return Err(Error::usage(format!(
+                "--set {key} was given twice; leave one of them out"
+            )));
+        }
+        let value = RawValue::from_string(value.to_owned())
+            .or_else(|_| to_raw_value(value))
+            .map_err(|why| Error::usage(format!("--set {key} cannot be written as JSON: {why}")))?;
+        fields.push((key.to_owned(), value));
+    }
+    Ok(fields)
+}
+
+/// A DUR: digits with an optional fraction, then `ms`, `s`, `m`, `h` or nothing for seconds.
+fn parse_duration(option: &str, text: OsString) -> Result<Duration, Error> {
+    let text = utf8(option, text)?;
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit_seconds = match &text[number.len()..] {
+        "ms" => Some(0.001),
+        "s" | "" => Some(1.0),
+        "m" => Some(60.0),
+        "h" => Some(3600.0),
+        _ => None,
+    };
+    let digits = number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    unit_seconds
+        .filter(|_| digits)
+        .and_then(|unit| Duration::try_from_secs_f64(number.parse::<f64>().ok()? * unit).ok())
+        .ok_or_else(|| {
+            Error::usage(format!(
+                "{option} is not a duration; write a number and ms, s, m or h, such as 90, 1.5s or 30m"
+            ))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, ms) in [
+            ("90", Some(90_000)),
+            ("1.5s", Some(1_500)),
+            ("500ms", Some(500)),
+            ("30m", Some(1_800_000)),
+            ("2h", Some(7_200_000)),
+            ("0", Some(0)),
+            (".5", Some(500)),
+            ("", None),
+            ("s", None),
+            ("-1", None),
+            ("1e3", None),
+            ("1.2.3", None),
+            ("inf", None),
+            ("NaN", None),
+            ("5 m", None),
+            ("5d", None),
+            ("5M", None),
+            ("99999999999999999999999h", None),
+        ] {
+            let parsed = parse_duration("--timeout", text.into()).ok();
+            assert_eq!(parsed, ms.map(Duration::from_millis), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        assert!(HELP.lines().count() <= 50, "{} lines", HELP.lines().count());
+        for line in HELP.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+/*!
+How the command ends: the table of exit codes, and the error that carries one.
+
+Everything that goes wrong becomes an [`Error`] where it happens; nothing but [`Exit::code`] decides a number.
+*/
+
+use serde_json::value::RawValue;
+
+/// How the command ends, as its exit code says it.
+///
+/// The codes answer one question: is it safe to run the same command again?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The answer was printed, or with `--no-wait` the run was started.
+    Success,
+    /// The run ended without success; another would be a new run.
+    Failed,
+    /// Usage or configuration; nothing was sent.
+    Usage,
+    /// The API refused the request; nothing was started.
+    Refused,
+    /// The API could not be reached, or kept saying 429; nothing was started.
+    Unreachable,
+    /// The run was started, or may have been, and its outcome did not arrive.
+    Unknown,
+    /// The timeout passed while the run was on.
+    TimedOut,
+    /// Ended by this signal.
+    Signal(u8),
+}
+
+impl Exit {
+    /// The number for the shell. 124 is that of `timeout`, 128+n that of a shell for signal n.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::Unreachable => 4,
+            Exit::Unknown => 5,
+            Exit::TimedOut => 124,
+            Exit::Signal(number) => 128 + number,
+        }
+    }
+
+    /// The `status` of the JSON object.
+    pub fn status(self) -> &'static str {
+        match self {
+            Exit::Success => "success",
+            Exit::Failed => "failed",
+            Exit::TimedOut => "timeout",
+            _ => "error",
+        }
+    }
+}
+
+/// Why the command did not succeed.
+#[derive(Debug)]
+pub struct Error {
+    pub exit: Exit,
+    /// One line: what was attempted, what happened, what to do next.
+    pub message: String,
+    /// The HTTP status, where a reply with one was the cause.
+    pub http_status: Option<u16>,
+    /// The run's own `errors`, as the server sent them.
+    pub details: Option<Box<RawValue>>,
+    /// The `output` of a run that ended without success, as the server sent it.
+    pub output: Option<Box<RawValue>>,
+}
+
+impl Error {
+    pub fn new(exit: Exit, message: impl Into<String>) -> Error {
+        Error {
+            exit,
+            message: message.into(),
+            http_status: None,
+            details: None,
+            output: None,
+        }
+    }
+
+    /// A mistake in the command line or the environment: nothing was sent.
+    pub fn usage(message: impl Into<String>) -> Error {
+        Error::new(Exit::Usage, message)
+    }
+}

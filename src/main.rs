@@ -1,0 +1,286 @@
+/*!
+`relevance-run` triggers a Relevance AI agent, waits for its run to end, prints the answer and exits with a code that
+says what happened.
+
+One thread does the work, straight through and blocking: read the message, trigger, poll, write. The main thread
+watches over it for a signal or the deadline, and ends the process whatever the other is blocked in: a name lookup,
+a half-open connection, a full pipe.
+*/
+
+mod args;
+mod client;
+mod error;
+mod outcome;
+mod pace;
+mod progress;
+mod settings;
+mod signals;
+mod terminal;
+mod token;
+mod wait;
+mod wire;
+
+use std::env;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use args::{Args, Command, Job, Source};
+use client::Client;
+use error::{Error, Exit};
+use outcome::{Outcome, Reporter, Sink};
+use progress::{Facts, Progress, Stage};
+use settings::Settings;
+use terminal::Console;
+use wait::{Deadline, Session};
+use wire::{Run, TriggerRequest};
+
+/// Longest message, in bytes: as much as a response may have.
+const MAX_MESSAGE: u64 = 64 << 20;
+
+/// What the main thread waits for.
+enum Event {
+    Done(Exit),
+    Signal(u8),
+}
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let exit = match args::parse(env::args_os().skip(1)) {
+        Ok(Command::Print(text)) => print(text),
+        Ok(Command::Run(args)) => run(args, started),
+        Err(error) => Err(error),
+    };
+    let exit = exit.unwrap_or_else(|error| {
+        terminal::complain(&error.message);
+        error.exit
+    });
+    ExitCode::from(exit.code())
+}
+
+/// Prints the help or the version.
+fn print(text: &str) -> Result<Exit, Error> {
+    match terminal::print(text) {
+        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(Error::usage(format!(
+            "cannot write to standard output: {why}"
+        ))),
+        _ => Ok(Exit::Success),
+    }
+}
+
+/// Everything after the command line: the settings, the two threads, the report.
+fn run(args: Args, started: Instant) -> Result<Exit, Error> {
+    let settings = Arc::new(Settings::read(|name| env::var_os(name))?);
+    let sink = Sink::open(args.output.as_deref())?;
+    let progress = Arc::new(Progress::default());
+    let console = Arc::new(Console::new(
+        Arc::clone(&settings),
+        args.verbose,
+        args.quiet,
+    ));
+    let reporter = Arc::new(Reporter {
+        settings: Arc::clone(&settings),
+        console: Arc::clone(&console),
+        sink,
+        json: args.json,
+        started,
+    });
+    let session = Session {
+        client: Client::new(Arc::clone(&settings), Arc::clone(&progress)),
+        settings,
+        console,
+        progress: Arc::clone(&progress),
+        interval: args.interval,
+        deadline: Deadline::new(started, args.timeout),
+    };
+    let deadline = session.deadline;
+
+    let (events, inbox) = mpsc::channel();
+    let signalled = events.clone();
+    let cannot_start =
+        |why: io::Error| Error::usage(format!("cannot start: {why}; nothing was sent"));
+    signals::forward(move |signal| drop(signalled.send(Event::Signal(signal))))
+        .map_err(cannot_start)?;
+    let worker_reporter = Arc::clone(&reporter);
+    thread::Builder::new()
+        .spawn(move || {
+            let result = work(&session, args);
+            // From here on the result is written by this thread alone, and the lock is free for the main thread.
+            let facts = {
+                let mut facts = session.progress.lock();
+                let known = facts.clone();
+                facts.stage = Stage::Reporting;
+                known
+            };
+            drop(events.send(Event::Done(worker_reporter.report(result, &facts))));
+        })
+        .map_err(cannot_start)?;
+
+    Ok(watch(&inbox, deadline, &reporter, &progress))
+}
+
+/// Waits for the worker to be done, a signal, or the deadline, whichever is first.
+fn watch(
+    inbox: &mpsc::Receiver<Event>,
+    deadline: Deadline,
+    reporter: &Reporter,
+    progress: &Progress,
+) -> Exit {
+    loop {
+        let waits = [deadline.remaining(), reporter.console.next_tick()];
+        let event = match waits.into_iter().flatten().min() {
+            Some(wait) => inbox.recv_timeout(wait),
+            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        // While this is held no request begins, and it is not let go where the command ends.
+        let facts = progress.lock();
+        let error = match event {
+            Ok(Event::Done(exit)) => return exit,
+            Ok(Event::Signal(signal)) => interrupted(signal, &facts, &reporter.settings),
+            Err(_) if deadline.remaining() == Some(Duration::ZERO) => {
+                deadline.passed(&facts, &reporter.settings)
+            }
+            Err(_) => {
+                let status = status(&facts, reporter.started);
+                drop(facts);
+                reporter.console.tick(&status);
+                continue;
+            }
+        };
+        // Nothing remains of a result that was being written.
+        drop(reporter.sink.discard());
+        return reporter.report(Err(error), &facts);
+    }
+}
+
+/// What it means to be ended by a signal now.
+fn interrupted(signal: u8, facts: &Facts, settings: &Settings) -> Error {
+    let meaning = match facts.stage {
+        Stage::Unsent => "nothing was started".to_owned(),
+        Stage::Sent => wait::may_have_started(facts, settings),
+        Stage::Started => "the run goes on".to_owned(),
+        Stage::Reporting => "the answer was being written".to_owned(),
+    };
+    Error::new(
+        Exit::Signal(signal),
+        format!("ended by signal {signal}; {meaning}"),
+    )
+}
+
+/// The progress line, and the heartbeat of `--verbose`.
+fn status(facts: &Facts, started: Instant) -> String {
+    let seconds = started.elapsed().as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!(
+        "waiting {hours}:{minutes:02}:{seconds:02}, {} polls",
+        facts.polls
+    )
+}
+
+/// The whole job: message, trigger, wait.
+fn work(session: &Session, args: Args) -> Result<Outcome, Error> {
+    match args.job {
+        Job::Resume(run) => {
+            {
+                let mut facts = session.progress.lock();
+                facts.agent_id = args.agent_id;
+                facts.run = Some(run.clone());
+                facts.stage = Stage::Started;
+            }
+            wait_for(session, &run, true)
+        }
+        Job::Trigger {
+            source,
+            conversation_id,
+            fields,
+            wait,
+        } => {
+            let Some(agent_id) = args.agent_id.or_else(|| session.settings.agent_id.clone()) else {
+                return Err(Error::usage(
+                    "no agent: give --agent ID or set RELEVANCE_AGENT_ID",
+                ));
+            };
+            let message = read_message(source)?;
+            let request = TriggerRequest {
+                message: &message,
+                agent_id: &agent_id,
+                conversation_id: conversation_id.as_ref(),
+                fields: &fields,
+            };
+            let body = serde_json::to_vec(&request).map_err(|why| {
+                Error::usage(format!("the request cannot be written as JSON: {why}"))
+            })?;
+            session.progress.lock().agent_id = Some(agent_id.clone());
+            let triggered = session.trigger(&body)?;
+            session.console.detail(|| {
+                let state = triggered.state.as_deref().unwrap_or("not said");
+                format!(
+                    "run: {}, state: {}",
+                    triggered.run,
+                    session.settings.token.clean(state)
+                )
+            });
+            if let Some(page) = session
+                .settings
+                .page(&agent_id, triggered.conversation_id.as_ref())
+            {
+                session.console.detail(|| format!("page: {page}"));
+            }
+            match wait {
+                true => wait_for(session, &triggered.run, false),
+                false => Ok(Outcome::Started),
+            }
+        }
+    }
+}
+
+fn wait_for(session: &Session, run: &Run, resumed: bool) -> Result<Outcome, Error> {
+    Outcome::of(session.wait(run, resumed)?, &session.settings)
+}
+
+/// The message, exactly as it was given.
+fn read_message(source: Source) -> Result<String, Error> {
+    let (name, read) = match source {
+        Source::Text(text) => ("the message".to_owned(), Ok(text.into_bytes())),
+        Source::Unsaid if io::stdin().is_terminal() => {
+            return Err(Error::usage(
+                "no message: give it as an argument, with --file, or through a pipe on standard input",
+            ));
+        }
+        Source::Unsaid | Source::File(None) => {
+            ("standard input".to_owned(), read_limited(io::stdin()))
+        }
+        Source::File(Some(path)) => {
+            let name = format!("--file {}", path.display());
+            (name, File::open(path).and_then(read_limited))
+        }
+    };
+    let bytes =
+        read.map_err(|why| Error::usage(format!("cannot read {name}: {why}; nothing was sent")))?;
+    if bytes.len() as u64 > MAX_MESSAGE {
+        return Err(Error::usage(format!(
+            "{name} is longer than 64 MiB; shorten it"
+        )));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::usage(format!(
+            "{name} is not UTF-8 text; convert it first, for example with iconv"
+        ))
+    })?;
+    if text.trim().is_empty() {
+        return Err(Error::usage(format!(
+            "{name} is empty; say something to the agent (in a crontab, write \\% for %)"
+        )));
+    }
+    Ok(text)
+}
+
+fn read_limited(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(MAX_MESSAGE + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,45 @@
+/*!
+Tests through the real binary, against the fake API on real sockets. This file is the table of contents.
+*/
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The command runner.
+mod command;
+/// The fake API, and the HTTP server below it.
+#[allow(dead_code)]
+#[path = "../fake/mod.rs"]
+mod fake;
+/// The scripted API.
+mod script;
+
+/// A proxy.
+mod tunnel;
+
+/// Where the answer is found, and the forms in which it is told.
+mod answer;
+/// The command line's corners.
+mod arguments;
+/// Signals, the deadline, lost output.
+mod ends;
+/// The environment.
+mod settings;
+/// What the trigger sends.
+mod trigger;
+/// The wait for the end, and its pace.
+mod waiting;
+
+/// Waits for an event, within a bound.
+pub fn eventually(what: &str, happened: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !happened() {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "waited in vain for {what}"
+        );
+        thread::sleep(Duration::from_millis(2));
+    }
+}
