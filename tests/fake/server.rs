@@ -150,14 +150,7 @@ struct Shared {
 }
 
 impl Server {
-    /// Serves on a free port of 127.0.0.1, over TLS if a configuration is given.
-    pub fn start(
-        tls: Option<Arc<ServerConfig>>,
-        answer: impl Fn(Request) -> Reply + Send + Sync + 'static,
-    ) -> Server {
-        Server::on("127.0.0.1:0", tls, answer).expect("a free port")
-    }
-
+    /// Serves on this address, over TLS if a configuration is given; port 0 is a free one.
     pub fn on(
         address: &str,
         tls: Option<Arc<ServerConfig>>,

@@ -189,7 +189,7 @@ impl Output {
         let lines: Vec<&str> = self
             .stderr
             .lines()
-            .filter(|line| !line.contains(": resume with: "))
+            .filter(|line| !line.starts_with("relevance-run: resume with: "))
             .collect();
         assert!(lines.len() == 1, "expected one line\n{self}");
         assert!(lines[0].starts_with("relevance-run: "), "{self}");

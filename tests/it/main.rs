@@ -25,10 +25,24 @@ mod answer;
 mod arguments;
 /// Signals, the deadline, lost output.
 mod ends;
+/// Servers that mean harm.
+mod hostile;
+/// The key, which stays where it is.
+mod key;
+/// Two hundred at once, and twenty thousand polls.
+mod load;
+/// Proxies, beside curl.
+mod proxy;
 /// The environment.
 mod settings;
+/// What is waited through.
+mod survive;
+/// Certificates.
+mod tls;
 /// What the trigger sends.
 mod trigger;
+/// What is sent again, and what is not.
+mod twice;
 /// The wait for the end, and its pace.
 mod waiting;
 

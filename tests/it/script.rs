@@ -113,6 +113,10 @@ impl Script {
     }
 
     pub fn start(self) -> Scripted {
+        self.start_on("127.0.0.1:0")
+    }
+
+    pub fn start_on(self, address: &str) -> Scripted {
         let tls = self.tls.clone();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let state = Arc::new(Mutex::new(State {
@@ -121,9 +125,8 @@ impl Script {
             unexpected: Vec::new(),
         }));
         let answering = Arc::clone(&state);
-        let server = Server::start(tls, move |request| {
-            answering.lock().unwrap().answer(request)
-        });
+        let answer = move |request| answering.lock().unwrap().answer(request);
+        let server = Server::on(address, tls, answer).expect("the address");
         Scripted {
             server,
             state,
@@ -179,9 +182,16 @@ impl Scripted {
         requests
     }
 
+    /// What another client asked for is no failure.
+    pub fn forget_unexpected(&self) {
+        self.state.lock().unwrap().unexpected.clear();
+    }
+
     /// Waits until `count` requests have been received.
     pub fn wait_for_requests(&self, count: usize) {
-        crate::eventually("requests", || self.requests().len() >= count);
+        crate::eventually("requests", || {
+            self.state.lock().unwrap().requests.len() >= count
+        });
     }
 }
 

@@ -1,0 +1,270 @@
+/*! A server that means harm: a clear error or survival, bounded memory, no panic, no request outside the API's paths. */
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::command::relevance_run;
+use crate::fake::server::{Reply, Step};
+use crate::script::{Script, Scripted, answered, poll, triggered};
+
+const RUN: &str = "studio-1/job-1";
+/// Address space for the whole process, in KiB: a response of 64 MiB and what is made of it, and no more.
+const MEMORY: u32 = 480_000;
+
+/// Runs under a limit of memory; an allocation beyond it would end the process by SIGABRT.
+fn within_memory(api: &Scripted, arguments: &[&str]) -> std::process::Output {
+    let ours = relevance_run(api).command;
+    let variables: Vec<_> = ours
+        .get_envs()
+        .map(|(name, value)| (name, value.unwrap()))
+        .collect();
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .env_clear()
+        .envs(variables)
+        .env("RUN", ours.get_program());
+    shell
+        .args([
+            "-c",
+            &format!("ulimit -v {MEMORY}; exec \"$RUN\" \"$@\""),
+            "sh",
+        ])
+        .args(arguments);
+    shell.stdin(Stdio::null()).output().unwrap()
+}
+
+fn endless() -> Reply {
+    let every = Duration::ZERO;
+    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+    Reply::raw(head).then(Step::Repeat {
+        piece: vec![b' '; 1 << 20],
+        every,
+    })
+}
+
+fn huge() -> Reply {
+    Reply::new(200, &[], vec![b' '; 65 << 20])
+}
+
+#[test]
+fn a_response_over_64_mib_is_an_error_and_not_memory() {
+    for reply in [endless(), huge()] {
+        let api = Script::new().trigger(reply.clone()).start();
+        let output = within_memory(&api, &["Hello"]);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "{stderr}");
+        assert!(
+            stderr.contains("larger than 64 MiB") && stderr.lines().count() == 1,
+            "{stderr}"
+        );
+
+        let api = Script::run().poll(reply).poll(answered("Hi!")).start();
+        let output = within_memory(&api, &["Hello"]);
+        assert_eq!(output.stdout, b"Hi!\n", "{output:?}");
+    }
+}
+
+#[test]
+fn a_claimed_length_reserves_nothing() {
+    let lie = Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\n{}")
+        .then(Step::Close);
+    let api = Script::run().poll(lie).poll(answered("Hi!")).start();
+    assert_eq!(within_memory(&api, &["Hello"]).stdout, b"Hi!\n");
+}
+
+#[test]
+fn depth_is_no_danger() {
+    let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let objects = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+    for deep in [&nested, &objects] {
+        // As the updates, the type, an update, an error envelope: waited through.
+        let polls = [
+            format!(r#"{{"type":"inprogress","updates":{deep}}}"#),
+            format!(r#"{{"type":"inprogress","updates":[{deep}]}}"#),
+            format!(r#"{{"type":"inprogress","updates":[{{"type":{deep},"errors":{deep}}}]}}"#),
+            format!(r#"{{"type":"timeout","else":{deep}}}"#),
+        ];
+        let mut script = Script::run();
+        for body in &polls {
+            script = script.poll(Reply::text(200, body));
+        }
+        let api = script.poll(answered("Hi!")).start();
+        relevance_run(&api)
+            .args(["-i", "1ms", "Hello"])
+            .run()
+            .answers("Hi!");
+        // As the result: it is carried as it is.
+        let body = format!(
+            r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{deep}}}]}}"#
+        );
+        let api = Script::run().poll(Reply::text(200, &body)).start();
+        relevance_run(&api).arg("Hello").run().answers(deep);
+        let api = Script::run().poll(Reply::text(200, &body)).start();
+        let output = relevance_run(&api).args(["--json", "Hello"]).run();
+        output.exits(0);
+        assert!(String::from_utf8_lossy(&output.stdout).contains(deep.as_str()));
+        let body =
+            format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":[{deep}]}}]}}"#);
+        let api = Script::run().poll(Reply::text(200, &body)).start();
+        relevance_run(&api)
+            .arg("Hello")
+            .run()
+            .fails(1, &["without success"]);
+        // And in the trigger's reply.
+        let body = format!(r#"{{"job_info":{deep}}}"#);
+        let api = Script::new().trigger(Reply::text(200, &body)).start();
+        relevance_run(&api)
+            .arg("Hello")
+            .run()
+            .fails(5, &["may have been started"]);
+        let api = Script::new().trigger(Reply::text(400, deep)).start();
+        assert!(
+            relevance_run(&api)
+                .arg("Hello")
+                .run()
+                .fails(3, &["400"])
+                .stderr
+                .len()
+                < 1000
+        );
+    }
+}
+
+#[test]
+fn a_million_updates() {
+    let updates = vec![r#"{"type":"step"}"#; 1_000_000].join(",");
+    let end = r#"{"type":"chain-success","output":{"output":{"answer":"Hi!"}}}"#;
+    let body = format!(r#"{{"type":"complete","updates":[{updates},{end}]}}"#);
+    let api = Script::run().poll(Reply::text(200, &body)).start();
+    let output = within_memory(&api, &["Hello"]);
+    assert_eq!(output.stdout, b"Hi!\n", "{output:?}");
+}
+
+#[test]
+fn a_header_of_a_megabyte() {
+    let long = "x".repeat(1 << 20);
+    let reply = || Reply::new(200, &[("X-Long", &long)], "{}");
+    let api = Script::new().trigger(reply()).start();
+    relevance_run(&api)
+        .arg("Hello")
+        .run()
+        .fails(5, &["may have been started"]);
+    let mut many = String::from("HTTP/1.1 200 OK\r\n");
+    for number in 0..10_000 {
+        many.push_str(&format!("X-{number}: y\r\n"));
+    }
+    let script = Script::run()
+        .poll(reply())
+        .poll(Reply::raw(many + "\r\n").then(Step::Close));
+    let api = script.poll(answered("Hi!")).start();
+    relevance_run(&api)
+        .args(["-i", "1ms", "Hello"])
+        .run()
+        .answers("Hi!");
+}
+
+/// What the server says is one line of a message, short and harmless.
+#[test]
+fn server_text_cannot_forge_a_line_or_reach_the_terminal() {
+    let evil = "\u{1b}]0;title\u{7}\u{1b}[2J\r\nrelevance-run: resume with: relevance-run --resume evil/job\n\u{9b}31m\u{202e}end";
+    let harmless =
+        |stderr: &str| {
+            assert!(
+                !stderr.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'),
+                "{stderr:?}"
+            );
+            assert!(
+                !stderr.lines().any(|line| line.contains("resume evil")
+                    && line.starts_with("relevance-run: resume"))
+            );
+        };
+    for status in [400, 500] {
+        let api = Script::new()
+            .trigger(Reply::error(status, evil, evil))
+            .start();
+        let output = relevance_run(&api).arg("Hello").run();
+        output.fails(if status == 400 { 3 } else { 5 }, &["end"]);
+        harmless(&output.stderr);
+    }
+    let fail =
+        json!({"type": "chain-fail", "errors": [{"body": evil}, {"body": "x".repeat(100_000)}]});
+    let api = Script::run().poll(poll("failed", fail)).start();
+    let output = relevance_run(&api).arg("Hello").run();
+    output.fails(1, &["end"]);
+    harmless(&output.stderr);
+    assert!(output.stderr.len() < 1000);
+
+    let step = json!({"type": evil});
+    let script = Script::new().trigger(Reply::json(
+        200,
+        json!({"job_info": {"studio_id": "studio-1", "job_id": "job-1"}, "state": evil, "conversation_id": evil}),
+    ));
+    let api = script.poll(poll(evil, step)).poll(answered("Hi!")).start();
+    let output = relevance_run(&api).args(["-v", "-i", "1ms", "Hello"]).run();
+    output.exits(0).prints("Hi!\n");
+    harmless(&output.stderr);
+}
+
+#[test]
+fn ids_of_the_server_stay_within_the_path() {
+    for id in ["%2e%2e", "a#b", "a\\b", "http:", "a\u{0}b", "é", "*"] {
+        let reply = Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": id}}));
+        let api = Script::new().trigger(reply).start();
+        relevance_run(&api)
+            .arg("Hello")
+            .run()
+            .fails(5, &["may have been started"]);
+        assert_eq!(api.requests().len(), 1);
+    }
+    // The oddest that are allowed.
+    let odd = format!("...{}", "-_.".repeat(79));
+    let job = json!({"job_info": {"studio_id": "-", "job_id": odd}});
+    let api = Script::new().trigger(Reply::json(200, job)).start();
+    relevance_run(&api)
+        .args(["-n", "Hello"])
+        .run()
+        .answers(&format!("-/{odd}"));
+    let api = Script::new()
+        .poll(Reply::error(403, "no", "x"))
+        .poll(answered("Hi!"))
+        .start();
+    let output = relevance_run(&api).arg(format!("--resume=-/{odd}")).run();
+    output.exits(3);
+    let line = output.stderr.lines().last().unwrap();
+    let again = line
+        .strip_prefix("relevance-run: resume with: relevance-run ")
+        .unwrap();
+    relevance_run(&api)
+        .args(again.split(' '))
+        .run()
+        .answers("Hi!");
+}
+
+#[test]
+fn plain_bodies_that_claim_to_be_compressed_are_read_as_they_are() {
+    let body =
+        r#"{"type":"complete","updates":[{"type":"chain-success","output":{"answer":"Hi!"}}]}"#;
+    for encoding in ["gzip", "br", "identity"] {
+        let api = Script::run()
+            .poll(Reply::new(200, &[("Content-Encoding", encoding)], body))
+            .start();
+        relevance_run(&api).arg("Hello").run().answers("Hi!");
+    }
+    // Compression is never asked for: nothing can blow up while it is unpacked.
+    let api = Script::new()
+        .trigger(triggered())
+        .poll(answered("Hi!"))
+        .start();
+    relevance_run(&api).arg("Hello").run().answers("Hi!");
+    assert!(
+        api.requests()
+            .iter()
+            .all(|request| request.header("Accept-Encoding").is_none())
+    );
+    assert_eq!(
+        api.polls()[0].path(),
+        format!("/latest/studios/{}", RUN.replace('/', "/async_poll/"))
+    );
+}

@@ -1,0 +1,215 @@
+/*! Proxies, as in curl and checked beside it where it is installed. */
+
+use std::process::Command;
+
+use crate::command::{Folder, relevance_run};
+use crate::fake::server::Server;
+use crate::fake::tls::Authority;
+use crate::script::{Script, answered};
+use crate::tunnel::{Tunnel, read_head};
+
+/// Runs with these variables, where `{proxy}` is a proxy that leads to the API and `{dead}` one that is not there;
+/// says whether the proxy was used. The same is asked of curl.
+fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
+    let authority = Authority::new();
+    let folder = Folder::new();
+    let pem = folder.file("ca.pem", &authority.pem);
+    let api = Script::run()
+        .poll(answered("Hi!"))
+        .tls(authority.server(&[host], false))
+        .start();
+    let tunnel = Tunnel::to(api.server.address);
+    let url = format!("https://{host}:{}/latest", api.server.address.port());
+    let variables: Vec<(&str, String)> = variables
+        .iter()
+        .map(|(name, value)| {
+            (
+                *name,
+                value
+                    .replace("{proxy}", &tunnel.server.address.to_string())
+                    .replace("{dead}", "127.0.0.1:9"),
+            )
+        })
+        .collect();
+    let mut command = relevance_run(&api)
+        .env("RELEVANCE_BASE_URL", &url)
+        .env("SSL_CERT_FILE", &pem)
+        .arg("Hello");
+    for (name, value) in &variables {
+        command = command.env(name, value);
+    }
+    command.run().answers("Hi!");
+    let used = !tunnel.heads().is_empty();
+
+    let mut curl = Command::new("curl");
+    curl.env_clear()
+        .args(["--silent", "--cacert"])
+        .arg(&pem)
+        .envs(variables.iter().map(|(name, value)| (name, value)));
+    if let Ok(output) = curl
+        .arg(format!("{}/not-there", url.trim_end_matches("/latest")))
+        .output()
+    {
+        // Any reply will do: the question is which way it came.
+        assert!(
+            output.status.success(),
+            "curl with {variables:?}: {output:?}"
+        );
+        let curl_used = tunnel.heads().len() > usize::from(used);
+        assert_eq!(used, curl_used, "curl differs with {variables:?}");
+        api.forget_unexpected();
+    }
+    used
+}
+
+#[test]
+fn which_proxy_is_chosen() {
+    for (variables, expected) in [
+        (vec![("HTTPS_PROXY", "http://{proxy}")], true),
+        (vec![("https_proxy", "http://{proxy}")], true),
+        (vec![("ALL_PROXY", "http://{proxy}")], true),
+        (vec![("all_proxy", "http://{proxy}")], true),
+        (vec![("HTTPS_PROXY", "{proxy}")], true),
+        (vec![("HTTP_PROXY", "http://{dead}")], false),
+        (vec![("http_proxy", "http://{dead}")], false),
+        (
+            vec![
+                ("HTTPS_PROXY", "http://{proxy}"),
+                ("ALL_PROXY", "http://{dead}"),
+            ],
+            true,
+        ),
+        (
+            vec![
+                ("https_proxy", "http://{proxy}"),
+                ("HTTPS_PROXY", "http://{dead}"),
+            ],
+            true,
+        ),
+        (
+            vec![("HTTPS_PROXY", ""), ("ALL_PROXY", "http://{proxy}")],
+            true,
+        ),
+    ] {
+        assert_eq!(
+            uses_proxy(&variables, "localhost"),
+            expected,
+            "{variables:?}"
+        );
+    }
+}
+
+#[test]
+fn no_proxy() {
+    for (list, host, expected) in [
+        ("localhost", "localhost", false),
+        ("*", "localhost", false),
+        ("example.com,localhost", "localhost", false),
+        (".localhost", "localhost", false),
+        ("host", "localhost", true),
+        ("example.com", "localhost", true),
+        ("127.0.0.1", "127.0.0.1", false),
+        ("127.0.0.0/8", "127.0.0.1", false),
+        ("127.0.0.2", "127.0.0.1", true),
+        ("10.0.0.0/8", "127.0.0.1", true),
+    ] {
+        for name in ["NO_PROXY", "no_proxy"] {
+            let variables = [("HTTPS_PROXY", "http://{proxy}"), (name, list)];
+            assert_eq!(
+                uses_proxy(&variables, host),
+                expected,
+                "{name}={list} for {host}"
+            );
+        }
+    }
+}
+
+#[test]
+fn credentials_in_the_url_are_sent_to_the_proxy_alone() {
+    let authority = Authority::new();
+    let folder = Folder::new();
+    let pem = folder.file("ca.pem", &authority.pem);
+    let api = Script::run()
+        .poll(answered("Hi!"))
+        .tls(authority.server(&["localhost"], false))
+        .start();
+    let tunnel = Tunnel::to(api.server.address);
+    let output = relevance_run(&api)
+        .env(
+            "HTTPS_PROXY",
+            tunnel.url().replace("://", "://us%65r:pass%40word@"),
+        )
+        .env("SSL_CERT_FILE", pem)
+        .args(["-v", "Hello"])
+        .run();
+    output
+        .exits(0)
+        .prints("Hi!\n")
+        .never_says("pass")
+        .says(&[&format!("through the proxy {}", tunnel.server.address)]);
+    let head = &tunnel.heads()[0];
+    // "user:pass@word" in Base64.
+    assert!(
+        head.contains("Proxy-Authorization: Basic dXNlcjpwYXNzQHdvcmQ=\r\n"),
+        "{head}"
+    );
+    assert!(!head.contains("sk-"), "{head}");
+    assert!(
+        api.requests()
+            .iter()
+            .all(|request| request.header("Proxy-Authorization").is_none())
+    );
+}
+
+#[test]
+fn a_proxy_that_refuses_or_is_not_there_is_exit_4() {
+    let api = Script::new().start();
+    let url = "https://api.example.com/latest";
+    let refusing = Server::sockets(|mut client| {
+        read_head(&mut client)?;
+        std::io::Write::write_all(
+            &mut client,
+            b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+        )
+    });
+    std::thread::scope(|scope| {
+        for (proxy, said) in [
+            (refusing.address.to_string(), "407"),
+            ("127.0.0.1:9".to_owned(), "refused"),
+        ] {
+            let api = &api;
+            let count = &refusing;
+            scope.spawn(move || {
+                let output = relevance_run(api)
+                    .env("RELEVANCE_BASE_URL", url)
+                    .env("HTTPS_PROXY", format!("http://user:secret@{proxy}"))
+                    .args(["-v", "Hello"])
+                    .run();
+                output
+                    .exits(4)
+                    .prints("")
+                    .says(&[said, "attempt 5", "nothing was started"])
+                    .never_says("secret");
+                if said == "407" {
+                    assert_eq!(count.connections(), 5);
+                    output.says(&["HTTPS_PROXY"]);
+                }
+            });
+        }
+    });
+}
+
+/// In the clear the key goes nowhere but to this machine.
+#[test]
+fn plain_http_on_loopback_takes_no_proxy() {
+    let api = Script::run().poll(answered("Hi!")).start();
+    let proxy = Script::new().start();
+    let url = format!("http://{}", proxy.server.address);
+    relevance_run(&api)
+        .env("ALL_PROXY", &url)
+        .env("HTTPS_PROXY", &url)
+        .arg("Hello")
+        .run()
+        .answers("Hi!");
+    assert_eq!(proxy.server.connections(), 0);
+}

@@ -1,0 +1,239 @@
+/*! Never lose a run: what goes wrong with a poll is waited through, as long as the deadline allows. */
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::command::relevance_run;
+use crate::fake::server::{Reply, Server, Step};
+use crate::script::{Script, answered, in_progress, triggered};
+
+const RUN: &str = "studio-1/job-1";
+
+/// Each fault once, then the answer: exit 0, and not a word on standard error.
+fn survives(faults: Vec<Reply>) {
+    thread::scope(|scope| {
+        for fault in faults {
+            scope.spawn(move || {
+                let shown: String = format!("{fault:?}").chars().take(200).collect();
+                let api = Script::run().poll(fault).poll(answered("Hi!")).start();
+                let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
+                assert!(
+                    output.code == Some(0) && output.stderr.is_empty(),
+                    "{shown}\n{output}"
+                );
+                output.answers("Hi!");
+                assert_eq!(api.triggers(), 1);
+            });
+        }
+    });
+}
+
+#[test]
+fn transport_faults() {
+    survives(vec![
+        Reply::reset(),
+        Reply::close(),
+        in_progress().then(Step::Close),
+        in_progress().then(Step::Reset),
+        Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"type\":").then(Step::Close),
+        Reply::raw("HTTP/1.1 200 OK\r\n").then(Step::Reset),
+        Reply::raw("\0\0\0garbage\r\n\r\n").then(Step::Close),
+        Reply::raw("HTTP/1.1 abc\r\n\r\n").then(Step::Close),
+        Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n")
+            .then(Step::Close),
+    ]);
+}
+
+#[test]
+fn statuses() {
+    let mut faults: Vec<Reply> = [404, 408, 425, 429, 500, 502, 503, 504]
+        .map(|status| Reply::error(status, "later", "x"))
+        .into();
+    faults.push(Reply::new(503, &[("Retry-After", "1")], "<html>"));
+    faults.push(Reply::new(
+        503,
+        &[("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT")],
+        "",
+    ));
+    faults.push(Reply::new(
+        429,
+        &[("Retry-After", "99999999999999999999999")],
+        "",
+    ));
+    faults.push(Reply::new(429, &[("Retry-After", "-1")], ""));
+    survives(faults);
+}
+
+#[test]
+fn bodies_that_are_no_poll() {
+    let mut faults: Vec<Reply> = [
+        "",
+        "<html><body>Please wait</body></html>",
+        r#"{"type":"inprogress","upda"#,
+        "[]",
+        "null",
+        "\"text\"",
+        "7",
+        "{",
+        "\u{feff}{}",
+    ]
+    .map(|body| Reply::text(200, body))
+    .into();
+    faults.push(Reply::new(200, &[], b"\xff\xfe\x00garbage"));
+    faults.push(Reply::new(200, &[], b"{\"type\":\"in\xc3progress\"}"));
+    faults.push(Reply::new(200, &[("Content-Encoding", "gzip")], "not gzip"));
+    faults.push(Reply::new(204, &[], ""));
+    survives(faults);
+}
+
+#[test]
+fn wrong_types_anywhere() {
+    survives(
+        [
+            json!({"type": "inprogress", "updates": null}),
+            json!({"type": "inprogress", "updates": {"type": "chain-success"}}),
+            json!({"type": "inprogress", "updates": "chain-success"}),
+            json!({"type": "inprogress", "updates": [1, 2, 3]}),
+            json!({"type": "inprogress", "updates": [null, [], "chain-success", {}]}),
+            json!({"type": "inprogress", "updates": [{"type": 7}, {"type": null}, {"type": ["chain-success"]}]}),
+            json!({"type": "inprogress"}),
+        ]
+        .map(|body| Reply::json(200, body))
+        .into(),
+    );
+}
+
+/// A type that is missing or no text is not known, so there is one warning.
+#[test]
+fn a_missing_type_is_waited_through() {
+    for body in [
+        json!({}),
+        json!({"type": 7}),
+        json!({"type": null}),
+        json!({"updates": []}),
+    ] {
+        let api = Script::run()
+            .polls(2, Reply::json(200, body))
+            .poll(answered("Hi!"))
+            .start();
+        let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
+        output.exits(0).prints("Hi!\n").says(&["warning"]);
+        assert_eq!(output.stderr.lines().count(), 1, "{output}");
+    }
+}
+
+#[test]
+fn chunked_and_slow_bodies() {
+    let pause = Step::Pause(Duration::from_millis(30));
+    let mut slow = Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for piece in r#"{"type":"inprogress","updates":[]}"#.as_bytes().chunks(5) {
+        let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
+        chunk.extend_from_slice(piece);
+        chunk.extend_from_slice(b"\r\n");
+        slow = slow.then(pause.clone()).then(Step::Send(chunk));
+    }
+    survives(vec![slow.then(Step::Send(b"0\r\n\r\n".to_vec()))]);
+}
+
+#[test]
+fn a_server_restart_in_mid_wait() {
+    let api = Script::run().poll(in_progress()).start();
+    let address = api.server.address.to_string();
+    let running = relevance_run(&api).args(["-i", "300ms", "Hello"]).spawn();
+    api.wait_for_requests(2);
+    drop(api);
+    // At least one poll is refused before it is back.
+    thread::sleep(Duration::from_millis(700));
+    let api = Script::new().poll(answered("Hi!")).start_on(&address);
+    running.wait().answers("Hi!");
+    assert_eq!(api.triggers(), 0);
+}
+
+/// Many failures in a row are no reason to give up, and are told with `--verbose`.
+#[test]
+fn failures_in_a_row_back_off_until_the_deadline() {
+    let api = Script::run()
+        .poll_forever(Reply::error(503, "down", "x"))
+        .start();
+    let output = relevance_run(&api)
+        .args(["-v", "--timeout", "4s", "Hello"])
+        .run();
+    output.exits(124).says(&[
+        "poll: the poll was answered 503: down; again in",
+        "while the run was on (the poll",
+    ]);
+    output.resumes(RUN);
+    let polls = api.polls().len();
+    assert!((3..=5).contains(&polls), "{polls} polls");
+}
+
+#[test]
+fn not_found_is_believed_after_ten_seconds() {
+    let not_found = Reply::error(404, "Job not found", "x");
+    let api = Script::new().poll_forever(not_found).start();
+    let output = relevance_run(&api).args(["--resume", RUN]).run();
+    output.fails(3, &["404", "Job not found"]).resumes(RUN);
+    assert!(output.took >= Duration::from_secs(10));
+}
+
+/// A refusal of the poll leaves the run where it is; what was resumed was not started here.
+#[test]
+fn a_refused_poll_is_exit_5_and_with_resume_exit_3() {
+    for status in [400, 401, 403, 422] {
+        let refusal = || Reply::error(status, "no", "x");
+        let api = Script::run().poll(refusal()).start();
+        let said = format!("{status}: no");
+        relevance_run(&api)
+            .arg("Hello")
+            .run()
+            .fails(5, &[&said])
+            .resumes(RUN);
+        let api = Script::new().poll(refusal()).start();
+        relevance_run(&api)
+            .args(["--resume", RUN])
+            .run()
+            .fails(3, &[&said])
+            .resumes(RUN);
+    }
+}
+
+/// The answer comes although the fault lies between two polls on one connection.
+#[test]
+fn a_connection_closed_silently_between_polls() {
+    let script = Script::new()
+        .trigger(triggered().then(Step::Close))
+        .poll(in_progress().then(Step::Close));
+    let api = script.poll(answered("Hi!")).start();
+    relevance_run(&api)
+        .args(["-i", "50ms", "Hello"])
+        .run()
+        .answers("Hi!");
+    assert_eq!(api.server.connections(), 3);
+}
+
+/// Lost on the way: the client learns of it only by sending into it.
+#[test]
+fn a_connection_that_swallows_the_poll() {
+    let api = Script::run()
+        .poll(in_progress())
+        .poll(answered("Hi!"))
+        .start();
+    let (address, count) = (api.server.address, std::sync::atomic::AtomicUsize::new(0));
+    let front = Server::sockets(move |client| {
+        let api = std::net::TcpStream::connect(address)?;
+        if count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+            // Lets the trigger and one poll through, then drops the connection under the next poll.
+            return crate::tunnel::join_requests(client, api, 2);
+        }
+        crate::tunnel::join(client, api)
+    });
+    let url = format!("http://{}/latest", front.address);
+    let output = relevance_run(&api)
+        .env("RELEVANCE_BASE_URL", url)
+        .args(["-i", "50ms", "Hello"])
+        .run();
+    output.answers("Hi!");
+    assert_eq!(api.triggers(), 1);
+}

@@ -1,0 +1,290 @@
+/*! Never start a run twice: what is sent again, and above all what is not. */
+
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::command::{Folder, relevance_run};
+use crate::fake::server::{Reply, Server, Step};
+use crate::fake::tls::Authority;
+use crate::script::{Script, Scripted, answered, triggered};
+use crate::tunnel;
+
+/// After each of these the run may be on. There is no second trigger, and the message says where to look.
+#[test]
+fn what_may_have_started_is_never_sent_again() {
+    let cut_off = |body: &str| {
+        Reply::raw(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{body}"
+        ))
+        .then(Step::Close)
+    };
+    let ids = |ids: &str| Reply::text(200, &format!(r#"{{"job_info":{ids},"state":"running"}}"#));
+    let long = format!(r#"{{"studio_id":"s","job_id":"{}"}}"#, "x".repeat(10_000));
+    let replies = [
+        Reply::error(500, "oops", "x"),
+        Reply::error(502, "oops", "x"),
+        Reply::error(503, "oops", "x"),
+        Reply::new(503, &[("Retry-After", "1")], ""),
+        Reply::error(504, "oops", "x"),
+        Reply::new(599, &[], "odd"),
+        Reply::reset(),
+        Reply::close(),
+        Reply::raw("HTTP/1.1 200 OK\r\nContent-Le").then(Step::Close),
+        Reply::raw("not HTTP at all\r\n\r\n").then(Step::Close),
+        cut_off(r#"{"job_info":"#),
+        cut_off(""),
+        Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n")
+            .then(Step::Close),
+        Reply::new(
+            200,
+            &[("Content-Type", "text/html")],
+            "<html>Welcome</html>",
+        ),
+        Reply::text(200, r#"{"job_info":{"studio_id":"s","job_"#),
+        Reply::text(200, ""),
+        Reply::new(204, &[], ""),
+        Reply::text(200, "[]"),
+        Reply::text(200, "{}"),
+        ids("null"),
+        ids(r#"{"studio_id":"s"}"#),
+        ids(r#"{"job_id":"j"}"#),
+        ids(r#"{"studio_id":1,"job_id":"j"}"#),
+        ids(r#"{"studio_id":"..","job_id":"j"}"#),
+        ids(r#"{"studio_id":"../..","job_id":"j"}"#),
+        ids(r#"{"studio_id":"a/b","job_id":"j"}"#),
+        ids(r#"{"studio_id":"s","job_id":"a?b"}"#),
+        ids(r#"{"studio_id":"s","job_id":"a b"}"#),
+        ids(r#"{"studio_id":"s","job_id":"a\nb"}"#),
+        ids(r#"{"studio_id":"s","job_id":""}"#),
+        ids(&long),
+    ];
+    thread::scope(|scope| {
+        for reply in replies {
+            scope.spawn(move || {
+                let what = format!("{reply:?}");
+                let api = Script::new().trigger(reply).start();
+                let output = relevance_run(&api).env("RELEVANCE_REGION", "eu").arg("Hello").run();
+                let page = "https://app.relevanceai.com/agents/d7b62b/project-1/agent-1 before you run it again";
+                output.fails(5, &["may have been started", page]).does_not_resume();
+                assert_eq!(api.requests().len(), 1, "{what}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_refusal_is_final_and_says_what_to_do() {
+    for (reply, parts) in [
+        (
+            Reply::error(400, "User key with id k1 not found", "unset_error_type"),
+            vec!["400", "User key", "RELEVANCE_REGION"],
+        ),
+        (Reply::error(401, "no", "x"), vec!["401", "token"]),
+        (Reply::error(403, "no", "x"), vec!["403", "token"]),
+        (
+            Reply::error(404, "no such agent", "x"),
+            vec!["404", "no such agent", "check the id"],
+        ),
+        (Reply::error(408, "slow", "x"), vec!["408", "slow"]),
+        (
+            Reply::error(422, "Body Validation Error: must be object", "x"),
+            vec!["422", "must be object", "--set"],
+        ),
+        (
+            Reply::new(418, &[], "plain text"),
+            vec!["418", "plain text"],
+        ),
+        (Reply::new(400, &[], ""), vec!["400;"]),
+    ] {
+        let api = Script::new().trigger(reply).start();
+        let output = relevance_run(&api).arg("Hello").run();
+        output.fails(3, &parts).does_not_resume();
+    }
+}
+
+/// The reply to the first `refused` connections is `refusal`; later ones are led to the API.
+fn behind(api: &Scripted, refused: usize, refusal: &'static [u8]) -> Server {
+    let (address, count) = (api.server.address, AtomicUsize::new(0));
+    Server::sockets(move |mut client| {
+        if count.fetch_add(1, Ordering::SeqCst) < refused {
+            std::io::Read::read(&mut client, &mut [0; 4096])?;
+            std::io::Write::write_all(&mut client, refusal)?;
+            return client.shutdown(Shutdown::Both);
+        }
+        tunnel::join(client, TcpStream::connect(address)?)
+    })
+}
+
+#[test]
+fn a_connection_refused_at_first_is_tried_again() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let elsewhere = Script::new().start();
+    let running = relevance_run(&elsewhere)
+        .env("RELEVANCE_BASE_URL", format!("http://{port}/latest"))
+        .args(["-v", "Hello"])
+        .spawn();
+    thread::sleep(Duration::from_millis(200));
+    let api = Script::run()
+        .poll(answered("Hi!"))
+        .start_on(&port.to_string());
+    let output = running.wait();
+    output
+        .exits(0)
+        .prints("Hi!\n")
+        .says(&["refused", "again in", "attempt 2"]);
+    assert_eq!(api.triggers(), 1);
+}
+
+#[test]
+fn a_handshake_cut_off_is_tried_again() {
+    let authority = Authority::new();
+    let folder = Folder::new();
+    let pem = folder.file("ca.pem", &authority.pem);
+    let api = Script::run()
+        .poll(answered("Hi!"))
+        .tls(authority.server(&["localhost"], false))
+        .start();
+    let front = behind(&api, 1, b"");
+    let output = relevance_run(&api)
+        .env(
+            "RELEVANCE_BASE_URL",
+            format!("https://localhost:{}/latest", front.address.port()),
+        )
+        .env("SSL_CERT_FILE", pem)
+        .arg("Hello")
+        .run();
+    output.answers("Hi!");
+    assert_eq!(api.triggers(), 1);
+}
+
+#[test]
+fn a_tunnel_refused_at_first_is_tried_again() {
+    let authority = Authority::new();
+    let folder = Folder::new();
+    let pem = folder.file("ca.pem", &authority.pem);
+    for refusal in [
+        "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 407 Who\r\n\r\n",
+        "",
+    ] {
+        let api = Script::run()
+            .poll(answered("Hi!"))
+            .tls(authority.server(&["localhost"], false))
+            .start();
+        let tunnel = tunnel::Tunnel::to(api.server.address);
+        let (address, count) = (tunnel.server.address, AtomicUsize::new(0));
+        let front = Server::sockets(move |mut client| {
+            if count.fetch_add(1, Ordering::SeqCst) == 0 {
+                std::io::Read::read(&mut client, &mut [0; 4096])?;
+                return std::io::Write::write_all(&mut client, refusal.as_bytes());
+            }
+            tunnel::join(client, TcpStream::connect(address)?)
+        });
+        let output = relevance_run(&api)
+            .env("HTTPS_PROXY", format!("http://{}", front.address))
+            .env("SSL_CERT_FILE", &pem)
+            .arg("Hello")
+            .run();
+        output.answers("Hi!");
+        assert_eq!(api.triggers(), 1);
+    }
+}
+
+#[test]
+fn turned_away_with_429_is_sent_again_and_retry_after_is_honoured() {
+    let busy = Reply::new(429, &[("Retry-After", "2")], r#"{"message":"rate limit"}"#);
+    let api = Script::new()
+        .trigger(busy)
+        .trigger(triggered())
+        .poll(answered("Hi!"))
+        .start();
+    relevance_run(&api).arg("Hello").run().answers("Hi!");
+    let requests = api.requests();
+    assert!(requests[1].at - requests[0].at >= Duration::from_secs(2));
+    assert_eq!(api.triggers(), 2);
+}
+
+#[test]
+fn at_most_five_attempts_each_waiting_longer() {
+    let busy = || Reply::error(429, "rate limit", "x");
+    let mut script = Script::new();
+    for _ in 0..5 {
+        script = script.trigger(busy());
+    }
+    let api = script.start();
+    let output = relevance_run(&api).arg("Hello").run();
+    output
+        .fails(4, &["429", "rate limit", "try again later"])
+        .does_not_resume();
+    let starts: Vec<_> = api.requests().iter().map(|request| request.at).collect();
+    let gaps: Vec<f64> = starts
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs_f64())
+        .collect();
+    for (gap, nominal) in gaps.iter().zip([1.0, 2.0, 4.0, 8.0]) {
+        assert!(
+            *gap >= nominal * 0.5 && *gap < nominal * 1.5 + 1.0,
+            "{gaps:?}"
+        );
+    }
+}
+
+/// A label of 64 characters is no name to any resolver, so nothing is asked of the network.
+#[test]
+fn a_name_that_does_not_resolve_is_exit_4() {
+    let api = Script::new().start();
+    let output = relevance_run(&api)
+        .env(
+            "RELEVANCE_BASE_URL",
+            format!("https://{}.example/latest", "x".repeat(64)),
+        )
+        .args(["-v", "Hello"])
+        .run();
+    output.exits(4).prints("").says(&[
+        "name was not found",
+        "RELEVANCE_REGION",
+        "attempt 5",
+        "nothing was started",
+    ]);
+    output.never_says("attempt 6").does_not_resume();
+}
+
+/// The second trigger goes out on the connection that answered 429 and gets no reply: there is no third.
+#[test]
+fn a_reused_connection_that_breaks_is_not_sent_on_again() {
+    for end in [
+        Reply::reset(),
+        Reply::close(),
+        Reply::raw("HTTP/1.1 2").then(Step::Close),
+    ] {
+        let api = Script::new()
+            .trigger(Reply::error(429, "wait", "x"))
+            .trigger(end)
+            .start();
+        let output = relevance_run(&api).arg("Hello").run();
+        output
+            .fails(5, &["no reply to the trigger", "may have been started"])
+            .does_not_resume();
+        assert_eq!(api.server.connections(), 1, "the connection was reused");
+        assert_eq!(api.triggers(), 2);
+    }
+}
+
+/// Closed while idle: nothing was sent on it, and a new one is made.
+#[test]
+fn an_idle_connection_that_was_closed_is_replaced() {
+    let closing = Reply::error(429, "wait", "x").then(Step::Close);
+    let api = Script::new()
+        .trigger(closing)
+        .trigger(triggered())
+        .poll(answered("Hi!"))
+        .start();
+    relevance_run(&api).arg("Hello").run().answers("Hi!");
+    assert_eq!(api.triggers(), 2);
+    assert_eq!(api.server.connections(), 2);
+}
