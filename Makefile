@@ -10,7 +10,7 @@ TARGET ?= $(if $(wildcard $(shell rustc --print target-libdir --target $(MUSL) 2
 BINARY = $(TARGET_DIR)/$(TARGET)/release/relevance-run
 RUSTFLAGS_STATIC = -C target-feature=+crt-static -C relocation-model=static
 
-.PHONY: help build demo test check fake-api bench install
+.PHONY: help build demo test isolated check fake-api fuzz bench install
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | column -t -s: 2>/dev/null || sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -26,12 +26,32 @@ demo: build ## run the program against an embedded fake API; no account is neede
 test: build ## run the whole suite, against the static binary
 	RELEVANCE_RUN=$(abspath $(BINARY)) RUST_TEST_THREADS=16 cargo test --locked
 
+isolated: build ## as root: the tests that need a network and a root folder of their own
+	cargo test --locked --no-run
+	mkdir -p $(TARGET_DIR)/isolated && echo 'nameserver 127.0.0.1' > $(TARGET_DIR)/isolated/resolv.conf
+	RELEVANCE_RUN=$(abspath $(BINARY)) unshare --net --mount sh -c 'ip link set lo up && \
+		mount --bind $(TARGET_DIR)/isolated/resolv.conf /etc/resolv.conf && \
+		cargo test --locked --offline --test it -- --ignored isolated::'
+
 check: ## formatting and lints, warnings denied
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
 fake-api: ## serve the fake API for any HTTP client; prints its base URL and a token
 	@cargo run --quiet --locked --example fake-api
+
+# The coverage instrumentation that libFuzzer needs, by stable flags.
+FUZZ_SECONDS ?= 120
+FUZZ_DIR = $(TARGET_DIR)/fuzz
+FUZZ_FLAGS = --cfg fuzzing -C debug-assertions -C codegen-units=1 -C passes=sancov-module \
+	-C llvm-args=-sanitizer-coverage-level=4 -C llvm-args=-sanitizer-coverage-inline-8bit-counters \
+	-C llvm-args=-sanitizer-coverage-pc-table -C llvm-args=-sanitizer-coverage-trace-compares
+
+fuzz: ## fuzz the response handling for FUZZ_SECONDS (120); needs a C++ compiler
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --locked --example fuzz --target $(ARCH)-unknown-linux-gnu --target-dir $(FUZZ_DIR)
+	@mkdir -p $(FUZZ_DIR)/corpus
+	cd $(FUZZ_DIR) && $(ARCH)-unknown-linux-gnu/debug/examples/fuzz corpus $(abspath tests/fuzz-seeds) \
+		-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 -verbosity=1
 
 install: build ## install into DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/relevance-run

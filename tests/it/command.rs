@@ -35,10 +35,7 @@ pub fn relevance_run(api: &Scripted) -> Cmd {
 pub fn bare() -> Cmd {
     let mut command = Command::new(binary());
     command.env_clear();
-    Cmd {
-        command,
-        stdin: None,
-    }
+    Cmd::from(command)
 }
 
 pub struct Cmd {
@@ -52,6 +49,15 @@ pub struct Output {
     pub stdout: Vec<u8>,
     pub stderr: String,
     pub took: Duration,
+}
+
+impl From<Command> for Cmd {
+    fn from(command: Command) -> Cmd {
+        Cmd {
+            command,
+            stdin: None,
+        }
+    }
 }
 
 impl Cmd {

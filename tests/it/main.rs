@@ -27,6 +27,8 @@ mod arguments;
 mod ends;
 /// Servers that mean harm.
 mod hostile;
+/// Names, process 1 and an empty root; as root.
+mod isolated;
 /// The key, which stays where it is.
 mod key;
 /// Two hundred at once, and twenty thousand polls.
