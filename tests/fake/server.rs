@@ -196,6 +196,7 @@ impl Server {
                     break;
                 }
                 let Ok(stream) = stream else { continue };
+                stream.set_nodelay(true).unwrap();
                 let connection = accepting.connections.fetch_add(1, Ordering::SeqCst);
                 accepting
                     .open

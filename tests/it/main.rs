@@ -33,6 +33,8 @@ mod isolated;
 mod key;
 /// Two hundred at once, and twenty thousand polls.
 mod load;
+/// The rule for the pace.
+mod pace;
 /// Proxies, beside curl.
 mod proxy;
 /// The environment.
