@@ -14,7 +14,7 @@ ifeq ($(TARGET),x86_64-unknown-linux-gnu)
 RUSTFLAGS_STATIC += -C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T,$(CURDIR)/.cargo/no-unwind-tables.ld
 endif
 
-.PHONY: help build demo test isolated check fake-api fuzz bench install
+.PHONY: help build demo test isolated recipes check fake-api fuzz bench install
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | column -t -s: 2>/dev/null || sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -36,6 +36,9 @@ isolated: build ## as root: the tests that need a network and a root folder of t
 	RELEVANCE_RUN=$(abspath $(BINARY)) unshare --net --mount sh -c 'ip link set lo up && \
 		mount --bind $(TARGET_DIR)/isolated/resolv.conf /etc/resolv.conf && \
 		cargo test --locked --offline --test it -- --ignored isolated::'
+
+recipes: build ## check the files in the README with real validators, and run its shell recipes
+	.ci/recipes $(abspath $(BINARY)) $(TARGET_DIR)/recipes
 
 check: ## formatting and lints, warnings denied
 	cargo fmt --check

@@ -183,6 +183,9 @@ fn status(facts: &Facts, started: Instant) -> String {
 
 /// The whole job: message, trigger, wait.
 fn work(session: &Session, args: Args) -> Result<Outcome, Error> {
+    session
+        .console
+        .detail(|| format!("api: {}", session.settings.place()));
     match args.job {
         Job::Resume(run) => {
             {

@@ -68,10 +68,13 @@ impl Settings {
         })
     }
 
-    /// The host, and port if any, that requests go to.
-    pub fn host(&self) -> &str {
-        let rest = self.base_url.split_once("://").map_or("", |(_, rest)| rest);
-        rest.split('/').next().unwrap_or_default()
+    /// The host, and port if any, that requests go to, and the proxy on the way; without credentials.
+    pub fn place(&self) -> String {
+        let host = self.base_url.split('/').nth(2).unwrap_or_default();
+        match &self.proxy {
+            Some(proxy) => format!("{host} through the proxy {}:{}", proxy.host(), proxy.port()),
+            None => host.to_owned(),
+        }
     }
 
     /// Where a person can look at an agent, or at one conversation with it.

@@ -16,6 +16,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Between two drawings of the progress line, which counts seconds.
 const REDRAW: Duration = Duration::from_secs(1);
 const CLEAR_LINE: &str = "\r\x1b[K";
+const CLEAR_REST: &str = "\x1b[K";
 /// Around the progress line, so that a narrow terminal cuts it off instead of wrapping it.
 const NO_WRAP: &str = "\x1b[?7l";
 const WRAP: &str = "\x1b[?7h";
@@ -131,7 +132,9 @@ impl Console {
         if self.verbose {
             return self.say(status);
         }
-        let line = format!("{CLEAR_LINE}{NO_WRAP}{status}{WRAP}");
+        // Written over what was there, so that nothing flickers. The cursor goes back to the start, where the echo
+        // of a typed ^C does not wrap.
+        let line = format!("\r{NO_WRAP}{status}{CLEAR_REST}{WRAP}\r");
         let _ = io::stderr().lock().write_all(line.as_bytes());
         *self.lock() = State {
             drawn: true,

@@ -62,18 +62,14 @@ impl Deadline {
     /// What it means for the deadline to pass now.
     pub fn passed(&self, facts: &Facts, settings: &Settings) -> Error {
         let after = format!("the timeout of {:?} passed", self.timeout);
-        let trouble = facts
-            .trouble
-            .as_ref()
-            .map(|why| format!(" ({why})"))
-            .unwrap_or_default();
         match facts.stage {
-            Stage::Unsent => Error::new(
-                Exit::Unreachable,
-                format!(
-                    "{after} before the trigger was sent{trouble}; nothing was started, so run it again"
-                ),
-            ),
+            Stage::Unsent => {
+                let why = facts.trouble.as_deref().unwrap_or("nothing was started");
+                Error::new(
+                    Exit::Unreachable,
+                    format!("{after} before the trigger was sent: {why}"),
+                )
+            }
             Stage::Sent => Error::new(
                 Exit::Unknown,
                 format!(
@@ -81,10 +77,14 @@ impl Deadline {
                     may_have_started(facts, settings)
                 ),
             ),
-            Stage::Started => Error::new(
-                Exit::TimedOut,
-                format!("{after} while the run was on{trouble}"),
-            ),
+            Stage::Started => {
+                let trouble = facts.trouble.as_ref();
+                let trouble = trouble.map(|why| format!(" ({why})")).unwrap_or_default();
+                Error::new(
+                    Exit::TimedOut,
+                    format!("{after} while the run was on{trouble}"),
+                )
+            }
             Stage::Reporting => Error::new(
                 Exit::Unknown,
                 format!("{after} while the answer was being written"),
@@ -121,17 +121,8 @@ impl Session {
     /// `Refused` or `Unreachable`: nothing was started. `Unknown`: something may have been.
     pub fn trigger(&self, body: &[u8]) -> Result<Triggered, Error> {
         self.persist("trigger", TRIGGER_ATTEMPTS, |attempt| {
-            self.console.detail(|| {
-                let proxy = self.settings.proxy.as_ref();
-                let through = proxy
-                    .map(|proxy| format!(" through the proxy {}:{}", proxy.host(), proxy.port()));
-                format!(
-                    "trigger: POST to {}{}, attempt {attempt}, {} bytes",
-                    self.settings.host(),
-                    through.unwrap_or_default(),
-                    body.len(),
-                )
-            });
+            self.console
+                .detail(|| format!("trigger: attempt {attempt}, {} bytes", body.len()));
             self.progress.lock().stage = Stage::Unsent;
             self.judge_trigger(self.client.trigger(body))
         })
@@ -146,11 +137,11 @@ impl Session {
         let reply = match reply {
             Ok(reply) => reply,
             Err(fault) if stage == Stage::Unsent => {
-                let host = self.settings.host();
+                let place = self.settings.place();
                 let error = Error::new(
                     Exit::Unreachable,
                     format!(
-                        "cannot reach {host}: {}; nothing was started",
+                        "cannot reach {place}: {}; nothing was started",
                         fault.message
                     ),
                 );
@@ -191,7 +182,7 @@ impl Session {
                     429 => Verdict::Again {
                         error: self.refusal(
                             Exit::Unreachable,
-                            "the trigger was turned away",
+                            "nothing was started: the trigger was turned away",
                             &reply,
                         ),
                         after: reply.retry_after,
@@ -291,7 +282,7 @@ impl Session {
         let reply = match reply {
             Ok(reply) => reply,
             Err(fault) if fault.certificate && !trusted => {
-                let what = format!("cannot reach {}: {}", self.settings.host(), fault.message);
+                let what = format!("cannot reach {}: {}", self.settings.place(), fault.message);
                 return Verdict::Stop(Error::new(Exit::Unreachable, what));
             }
             Err(fault) => {
@@ -409,7 +400,7 @@ impl Session {
             400 | 401 | 403 => {
                 "check that the token, its project and RELEVANCE_REGION belong together"
             }
-            404 => "check the id and RELEVANCE_REGION",
+            404 => "check the id of the agent or run, and RELEVANCE_REGION",
             422 => "check the agent's id and the fields of --set",
             429 => "the plan's rate limit is reached, so try again later",
             _ => "mend it and try again",

@@ -227,7 +227,8 @@ fn quiet_and_verbose() {
     let api = Script::run().poll(answered("Hi!")).start();
     let output = relevance_run(&api).args(["--verbose", "Hello"]).run();
     output.exits(0).prints("Hi!\n").says(&[
-        "trigger: POST to localhost:",
+        "api: localhost:",
+        "trigger: attempt 1, ",
         "trigger: 200 in ",
         "run: studio-1/job-1, state: running",
         "poll 1: 200 in ",

@@ -33,10 +33,16 @@ mod isolated;
 mod key;
 /// Two hundred at once, and twenty thousand polls.
 mod load;
+/// The README and the help, held against each other.
+mod manual;
+/// The twenty likeliest mistakes, and what is said of each.
+mod mistakes;
 /// The rule for the pace.
 mod pace;
 /// Proxies, beside curl.
 mod proxy;
+/// A terminal.
+mod screen;
 /// The environment.
 mod settings;
 /// What is waited through.
