@@ -14,7 +14,7 @@ ifeq ($(TARGET),x86_64-unknown-linux-gnu)
 RUSTFLAGS_STATIC += -C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T,$(CURDIR)/.cargo/no-unwind-tables.ld
 endif
 
-.PHONY: help build demo test isolated recipes check fake-api fuzz bench install
+.PHONY: help build where demo test isolated recipes check fake-api fuzz bench bloat install
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | column -t -s: 2>/dev/null || sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -22,6 +22,9 @@ help: ## list what can be made
 build: ## build the static binary
 	RUSTFLAGS="$(RUSTFLAGS_STATIC) $(RUSTFLAGS)" cargo build --release --locked --bin relevance-run --target $(TARGET)
 	@echo "static for $(TARGET): $(BINARY), $$(wc -c < $(BINARY)) bytes"
+
+where:
+	@echo $(BINARY)
 
 demo: build ## run the program against an embedded fake API; no account is needed
 	@cargo build --quiet --locked --example fake-api
@@ -50,6 +53,10 @@ fake-api: ## serve the fake API for any HTTP client; prints its base URL and a t
 bench: build ## compare CPU, memory, requests and pace with what people use today (PYTHON=python3)
 	@cargo build --quiet --locked --example bench
 	@$(TARGET_DIR)/debug/examples/bench $(abspath $(BINARY))
+
+bloat: ## what each crate costs in the binary; needs cargo-bloat (cargo install cargo-bloat)
+	RUSTFLAGS="$(RUSTFLAGS_STATIC) $(RUSTFLAGS)" cargo bloat --release --locked --bin relevance-run --target $(TARGET) \
+		--target-dir $(TARGET_DIR)/bloat --crates -n 12
 
 # The coverage instrumentation that libFuzzer needs, by stable flags.
 FUZZ_SECONDS ?= 120
