@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::error::Error;
+use crate::error::{Error, error};
 use crate::wire::{Id, Run};
 
 pub const VERSION: &str = concat!("relevance-run ", env!("CARGO_PKG_VERSION"), "\n");
@@ -135,26 +135,22 @@ pub struct Args {
 /// # Errors
 /// Whatever is not understood, as a usage error that says how to mend it.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error> {
-    let mut options: Vec<OsString> = arguments.collect();
+    let text = |argument: OsString| argument.into_string();
+    let mut options: Vec<String> = arguments
+        .map(text)
+        .collect::<Result<_, _>>()
+        .map_err(|_| error!(Usage, "an argument is not UTF-8 text; convert it first"))?;
     let mut messages = Vec::new();
     if let Some(end) = options.iter().position(|argument| argument == "--") {
         messages = options.split_off(end).split_off(1);
     }
     check_values_present(&options)?;
 
+    let options = options.into_iter().map(OsString::from).collect();
     let mut options = pico_args::Arguments::from_vec(options);
-    let mut take = |keys: [&'static str; 2]| -> Result<Option<OsString>, Error> {
-        let long = keys[1];
-        let two = options
-            .opt_value_from_os_str(keys, |value| Ok::<_, String>(value.to_owned()))
-            .map_err(|_| needs_value(long))?;
-        if two.is_some() {
-            return Ok(two);
-        }
-        // `--opt=value`, which the call above does not know.
-        options
-            .opt_value_from_fn(keys, |value| Ok::<_, String>(OsString::from(value)))
-            .map_err(|_| needs_value(long))
+    let mut take = |keys: [&'static str; 2]| {
+        let value = options.opt_value_from_str::<_, String>(keys);
+        value.map_err(|_| needs_value(keys[1]))
     };
     let [
         agent,
@@ -166,118 +162,111 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
         interval,
         set,
     ] = WITH_VALUE;
-    let agent_id = take(agent)?;
-    let conversation_id = take(conversation)?;
-    let file = take(file)?;
-    let output = take(output)?.map(PathBuf::from);
-    let run = take(resume)?;
-    let timeout = take(timeout)?;
-    let interval = take(interval)?;
+    let (agent, conversation, file) = (take(agent)?, take(conversation)?, take(file)?);
+    let (output, resume) = (take(output)?, take(resume)?);
+    let (timeout, interval) = (take(timeout)?, take(interval)?);
     let mut fields = Vec::new();
     while let Some(field) = take(set)? {
         fields.push(field);
     }
     let [help, version, json, no_wait, verbose, quiet] =
         SWITCHES.map(|keys| options.contains(keys));
-    if help {
-        return Ok(Command::Print(HELP));
-    }
-    if version {
-        return Ok(Command::Print(VERSION));
+    if help || version {
+        return Ok(Command::Print(if help { HELP } else { VERSION }));
     }
 
-    let left = options.finish();
-    if let Some(option) = left
-        .iter()
-        .find(|argument| is_option(argument) || *argument == "-")
-    {
-        return Err(not_understood(&option.to_string_lossy()));
+    let left = options
+        .finish()
+        .into_iter()
+        .flat_map(text)
+        .collect::<Vec<_>>();
+    if let Some(option) = left.iter().find(|argument| argument.starts_with('-')) {
+        return Err(not_understood(option));
     }
     messages.splice(0..0, left);
     if messages.len() > 1 {
-        return Err(Error::usage(format!(
-            "{} messages were given and only one can be sent; quote it as one argument",
-            messages.len()
-        )));
+        let count = messages.len();
+        return Err(error!(
+            Usage,
+            "{count} messages were given and only one can be sent; quote it as one argument"
+        ));
     }
-    let message = messages
-        .pop()
-        .map(|text| utf8("the message", text))
-        .transpose()?;
+    let message = messages.pop();
 
-    let agent_id = agent_id.map(parse_agent).transpose()?;
-    let job = match run {
-        Some(run) => {
-            let contradictions = [
-                (message.is_some(), "a message"),
-                (file.is_some(), "--file"),
-                (conversation_id.is_some(), "--conversation"),
-                (!fields.is_empty(), "--set"),
-                (no_wait, "--no-wait"),
-            ];
-            if let Some((_, other)) = contradictions.iter().find(|(given, _)| *given) {
-                return Err(Error::usage(format!(
-                    "--resume starts nothing and cannot go with {other}; leave one of them out"
-                )));
-            }
-            Job::Resume(parse_run(run)?)
+    let job = if let Some(run) = resume {
+        let contradictions = [
+            (message.is_some(), "a message"),
+            (file.is_some(), "--file"),
+            (conversation.is_some(), "--conversation"),
+            (!fields.is_empty(), "--set"),
+            (no_wait, "--no-wait"),
+        ];
+        if let Some((_, other)) = contradictions.iter().find(|(given, _)| *given) {
+            return Err(error!(
+                Usage,
+                "--resume starts nothing and cannot go with {other}; leave one of them out"
+            ));
         }
-        None => Job::Trigger {
+        let run = run.parse();
+        Job::Resume(run.map_err(|why| {
+            error!(
+                Usage,
+                "--resume {why}; give STUDIO_ID/JOB_ID as it was printed"
+            )
+        })?)
+    } else {
+        Job::Trigger {
             source: match (message, file) {
                 (Some(_), Some(_)) => {
-                    return Err(Error::usage(
-                        "both a message and --file were given; leave one of them out",
+                    return Err(error!(
+                        Usage,
+                        "both a message and --file were given; leave one of them out"
                     ));
                 }
                 (Some(text), None) => Source::Text(text),
                 (None, Some(path)) => Source::File((path != "-").then(|| path.into())),
                 (None, None) => Source::Unsaid,
             },
-            conversation_id: conversation_id
-                .map(|id| parse_id("--conversation", id))
+            conversation_id: conversation
+                .map(|id| parse_id("--conversation", &id))
                 .transpose()?,
             fields: parse_fields(fields)?,
             wait: !no_wait,
-        },
+        }
     };
     let interval = interval
-        .map(|text| parse_duration("--interval", text))
+        .map(|text| parse_duration("--interval", &text))
         .transpose()?;
-    if interval.is_some_and(|interval| interval.is_zero()) {
-        return Err(Error::usage(
-            "--interval must be longer than 0; leave it out to adapt to the run",
+    if interval == Some(Duration::ZERO) {
+        return Err(error!(
+            Usage,
+            "--interval must be longer than 0; leave it out to adapt to the run"
         ));
     }
-    let timeout = match timeout {
-        Some(text) => Some(parse_duration("--timeout", text)?).filter(|limit| !limit.is_zero()),
-        None => Some(DEFAULT_TIMEOUT),
-    };
+    let timeout = timeout
+        .map(|text| parse_duration("--timeout", &text))
+        .transpose()?;
     Ok(Command::Run(Args {
         job,
-        agent_id,
-        output: output.filter(|path| path.as_os_str() != "-"),
+        agent_id: agent.map(|id| parse_agent(&id)).transpose()?,
+        output: output.filter(|path| path != "-").map(PathBuf::from),
         json,
-        timeout,
+        timeout: Some(timeout.unwrap_or(DEFAULT_TIMEOUT)).filter(|limit| !limit.is_zero()),
         interval,
         verbose,
         quiet,
     }))
 }
 
-/// Whether the argument is an option by its look; a lone `-` is not.
-fn is_option(argument: &OsString) -> bool {
-    let bytes = argument.as_encoded_bytes();
-    bytes.first() == Some(&b'-') && bytes.len() > 1
-}
-
 /// Refuses an option without its value before pico-args sees it, which would take the next option as the value.
-fn check_values_present(options: &[OsString]) -> Result<(), Error> {
+fn check_values_present(options: &[String]) -> Result<(), Error> {
     for (index, option) in options.iter().enumerate() {
-        let long = WITH_VALUE
+        let is_value = |next: &String| !next.starts_with('-') || next == "-";
+        let keys = WITH_VALUE
             .iter()
-            .find(|keys| keys.iter().any(|key| option == key));
-        if let Some([_, long]) = long
-            && options.get(index + 1).is_none_or(is_option)
+            .find(|keys| keys.contains(&option.as_str()));
+        if let Some([_, long]) = keys
+            && !options.get(index + 1).is_some_and(is_value)
         {
             return Err(needs_value(long));
         }
@@ -286,120 +275,102 @@ fn check_values_present(options: &[OsString]) -> Result<(), Error> {
 }
 
 fn needs_value(option: &str) -> Error {
-    Error::usage(format!(
+    error!(
+        Usage,
         "{option} needs a value; one that begins with '-' is written {option}=VALUE"
-    ))
+    )
 }
 
 /// Why an option was left over. Its value is not shown: it may be a key that was meant for the environment.
 fn not_understood(option: &str) -> Error {
-    let name = option.split('=').next().unwrap_or_default();
-    let known = |list: &[[&str; 2]]| list.iter().any(|keys| keys.contains(&name));
-    Error::usage(if name == "-" {
-        "'-' is not a message; write '--file -' to read standard input, or '-- -' to send it"
-            .to_owned()
-    } else if known(&SWITCHES) && option.contains('=') {
-        format!("{name} takes no value; write it alone")
-    } else if known(&SWITCHES) || known(&WITH_VALUE) {
-        format!("{name} was given twice; leave one of them out")
-    } else {
-        format!(
+    let (name, value) = option
+        .split_once('=')
+        .map_or((option, None), |(name, value)| (name, Some(value)));
+    let is_switch = SWITCHES.iter().any(|keys| keys.contains(&name));
+    let is_known = is_switch || WITH_VALUE.iter().any(|keys| keys.contains(&name));
+    match (name, value) {
+        ("-", _) => error!(
+            Usage,
+            "'-' is not a message; write '--file -' to read standard input, or '-- -' to send it"
+        ),
+        (_, Some(_)) if is_switch => error!(Usage, "{name} takes no value; write it alone"),
+        _ if is_known => error!(Usage, "{name} was given twice; leave one of them out"),
+        _ => error!(
+            Usage,
             "unknown option {name}; see 'relevance-run --help', and write -- before a message that begins with '-'"
-        )
-    })
+        ),
+    }
 }
 
-fn utf8(what: &str, text: OsString) -> Result<String, Error> {
-    text.into_string().map_err(|_| {
-        Error::usage(format!(
-            "{what} is not UTF-8 text; convert it first, for example with iconv"
-        ))
-    })
-}
-
-fn parse_id(what: &str, text: OsString) -> Result<Id, Error> {
-    utf8(what, text)?
-        .parse()
-        .map_err(|why| Error::usage(format!("{what} {why}; copy the id alone")))
+fn parse_id(what: &str, text: &str) -> Result<Id, Error> {
+    text.parse()
+        .map_err(|why| error!(Usage, "{what} {why}; copy the id alone"))
 }
 
 /// The id of an agent, from the command line or the environment. The URL of its page is a likely mistake.
-pub fn parse_agent(text: OsString) -> Result<Id, Error> {
+pub fn parse_agent(text: &str) -> Result<Id, Error> {
     const WHAT: &str = "the agent (--agent or RELEVANCE_AGENT_ID)";
-    let url = text.to_string_lossy();
-    if let Some((_, path)) = url.split_once("://") {
-        // HOST/agents/REGION/PROJECT/AGENT_ID[/CONVERSATION_ID]
-        let id: Option<Id> = path
-            .split(['/', '?', '#'])
-            .skip_while(|part| *part != "agents")
-            .nth(3)
-            .and_then(|part| part.parse().ok());
-        return Err(Error::usage(match id {
-            Some(id) => format!("{WHAT} is a page's URL; give the id alone: {id}"),
-            None => format!("{WHAT} is a URL; give the agent's id alone"),
-        }));
-    }
-    parse_id(WHAT, text)
-}
-
-fn parse_run(text: OsString) -> Result<Run, Error> {
-    utf8("--resume", text)?.parse().map_err(|why| {
-        Error::usage(format!(
-            "--resume {why}; give STUDIO_ID/JOB_ID as it was printed"
-        ))
+    let Some((_, path)) = text.split_once("://") else {
+        return parse_id(WHAT, text);
+    };
+    // HOST/agents/REGION/PROJECT/AGENT_ID[/CONVERSATION_ID]
+    let mut parts = path
+        .split(['/', '?', '#'])
+        .skip_while(|part| *part != "agents");
+    Err(match parts.nth(3).map(str::parse::<Id>) {
+        Some(Ok(id)) => error!(Usage, "{WHAT} is a page's URL; give the id alone: {id}"),
+        _ => error!(Usage, "{WHAT} is a URL; give the agent's id alone"),
     })
 }
 
 /// The fields of `--set`: VALUE as JSON if it parses as JSON, else as a string.
-fn parse_fields(texts: Vec<OsString>) -> Result<Vec<(String, Box<RawValue>)>, Error> {
+fn parse_fields(texts: Vec<String>) -> Result<Vec<(String, Box<RawValue>)>, Error> {
     let mut fields: Vec<(String, Box<RawValue>)> = Vec::new();
     for text in texts {
-        let text = utf8("--set", text)?;
         let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-            return Err(Error::usage(
-                "--set needs KEY=VALUE, for example --set version=draft",
+            return Err(error!(
+                Usage,
+                "--set needs KEY=VALUE, for example --set version=draft"
             ));
         };
         if let Some((_, option)) = OWN_FIELDS.iter().find(|(name, _)| *name == key) {
-            return Err(Error::usage(format!(
-                "--set cannot set {key}; use {option} for it"
-            )));
+            return Err(error!(Usage, "--set cannot set {key}; use {option} for it"));
         }
         if fields.iter().any(|(name, _)| name == key) {
-            return Err(Error::usage(format!(
+            return Err(error!(
+                Usage,
                 "--set {key} was given twice; leave one of them out"
-            )));
+            ));
         }
         let value = RawValue::from_string(value.to_owned())
             .or_else(|_| to_raw_value(value))
-            .map_err(|why| Error::usage(format!("--set {key} cannot be written as JSON: {why}")))?;
+            .map_err(|why| error!(Usage, "--set {key} cannot be written as JSON: {why}"))?;
         fields.push((key.to_owned(), value));
     }
     Ok(fields)
 }
 
 /// A DUR: digits with an optional fraction, then `ms`, `s`, `m`, `h` or nothing for seconds.
-fn parse_duration(option: &str, text: OsString) -> Result<Duration, Error> {
-    let text = utf8(option, text)?;
+fn parse_duration(option: &str, text: &str) -> Result<Duration, Error> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_seconds = match &text[number.len()..] {
-        "ms" => Some(0.001),
-        "s" | "" => Some(1.0),
-        "m" => Some(60.0),
-        "h" => Some(3600.0),
-        _ => None,
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => f64::NAN,
     };
-    let digits = number
+    let is_plain = number
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    unit_seconds
-        .filter(|_| digits)
-        .and_then(|unit| Duration::try_from_secs_f64(number.parse::<f64>().ok()? * unit).ok())
-        .ok_or_else(|| {
-            Error::usage(format!(
-                "{option} is not a duration; write a number and ms, s, m or h, such as 90, 1.5s or 30m"
-            ))
-        })
+    let seconds = number
+        .parse::<f64>()
+        .ok()
+        .filter(|_| is_plain)
+        .map(|number| number * unit_seconds);
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| {
+        error!(Usage, "{option} is not a duration; write a number and ms, s, m or h, such as 90, 1.5s or 30m")
+    })
 }
 
 #[cfg(test)]
@@ -428,7 +399,7 @@ mod tests {
             ("5M", None),
             ("99999999999999999999999h", None),
         ] {
-            let parsed = parse_duration("--timeout", text.into()).ok();
+            let parsed = parse_duration("--timeout", text).ok();
             assert_eq!(parsed, ms.map(Duration::from_millis), "{text:?}");
         }
     }

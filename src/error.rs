@@ -70,18 +70,29 @@ pub struct Error {
 }
 
 impl Error {
-    pub fn new(exit: Exit, message: impl Into<String>) -> Error {
+    pub fn new(exit: Exit, message: String) -> Error {
         Error {
             exit,
-            message: message.into(),
+            message,
             http_status: None,
             details: None,
             output: None,
         }
     }
 
-    /// A mistake in the command line or the environment: nothing was sent.
-    pub fn usage(message: impl Into<String>) -> Error {
-        Error::new(Exit::Usage, message)
+    /// The same, caused by a reply with this HTTP status.
+    pub fn with_status(self, status: u16) -> Error {
+        Error {
+            http_status: Some(status),
+            ..self
+        }
     }
 }
+
+/// An [`Error`] of that exit, with a message as for `format!`.
+macro_rules! error {
+    ($exit:ident, $($message:tt)*) => {
+        $crate::error::Error::new($crate::error::Exit::$exit, format!($($message)*))
+    };
+}
+pub(crate) use error;

@@ -31,12 +31,12 @@ use std::time::{Duration, Instant};
 
 use args::{Args, Command, Job, Source};
 use client::Client;
-use error::{Error, Exit};
+use error::{Error, Exit, error};
 use outcome::{Outcome, Reporter, Sink};
-use progress::{Facts, Progress, Stage};
+use progress::{Cut, Deadline, Facts, Progress, Stage};
 use settings::Settings;
 use terminal::Console;
-use wait::{Deadline, Session};
+use wait::Session;
 use wire::{Run, TriggerRequest};
 
 /// Longest message, in bytes: as much as a response may have.
@@ -65,9 +65,9 @@ fn main() -> ExitCode {
 /// Prints the help or the version.
 fn print(text: &str) -> Result<Exit, Error> {
     match terminal::print(text) {
-        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(Error::usage(format!(
-            "cannot write to standard output: {why}"
-        ))),
+        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error!(Usage, "cannot write to standard output: {why}"))
+        }
         _ => Ok(Exit::Success),
     }
 }
@@ -101,8 +101,7 @@ fn run(args: Args, started: Instant) -> Result<Exit, Error> {
 
     let (events, inbox) = mpsc::channel();
     let signalled = events.clone();
-    let cannot_start =
-        |why: io::Error| Error::usage(format!("cannot start: {why}; nothing was sent"));
+    let cannot_start = |why: io::Error| error!(Usage, "cannot start: {why}; nothing was sent");
     signals::forward(move |signal| drop(signalled.send(Event::Signal(signal))))
         .map_err(cannot_start)?;
     let worker_reporter = Arc::clone(&reporter);
@@ -138,12 +137,10 @@ fn watch(
         };
         // While this is held no request begins, and it is not let go where the command ends.
         let facts = progress.lock();
-        let error = match event {
+        let cut = match event {
             Ok(Event::Done(exit)) => return exit,
-            Ok(Event::Signal(signal)) => interrupted(signal, &facts, &reporter.settings),
-            Err(_) if deadline.remaining() == Some(Duration::ZERO) => {
-                deadline.passed(&facts, &reporter.settings)
-            }
+            Ok(Event::Signal(signal)) => Cut::Signal(signal),
+            Err(_) if deadline.remaining() == Some(Duration::ZERO) => Cut::Deadline(deadline),
             Err(_) => {
                 let status = status(&facts, reporter.started);
                 drop(facts);
@@ -153,22 +150,9 @@ fn watch(
         };
         // Nothing remains of a result that was being written.
         drop(reporter.sink.discard());
+        let error = facts.cut_short(cut, &reporter.settings);
         return reporter.report(Err(error), &facts);
     }
-}
-
-/// What it means to be ended by a signal now.
-fn interrupted(signal: u8, facts: &Facts, settings: &Settings) -> Error {
-    let meaning = match facts.stage {
-        Stage::Unsent => "nothing was started".to_owned(),
-        Stage::Sent => wait::may_have_started(facts, settings),
-        Stage::Started => "the run goes on".to_owned(),
-        Stage::Reporting => "the answer was being written".to_owned(),
-    };
-    Error::new(
-        Exit::Signal(signal),
-        format!("ended by signal {signal}; {meaning}"),
-    )
 }
 
 /// The progress line, and the heartbeat of `--verbose`.
@@ -203,8 +187,9 @@ fn work(session: &Session, args: Args) -> Result<Outcome, Error> {
             wait,
         } => {
             let Some(agent_id) = args.agent_id.or_else(|| session.settings.agent_id.clone()) else {
-                return Err(Error::usage(
-                    "no agent: give --agent ID or set RELEVANCE_AGENT_ID",
+                return Err(error!(
+                    Usage,
+                    "no agent: give --agent ID or set RELEVANCE_AGENT_ID"
                 ));
             };
             let message = read_message(source)?;
@@ -214,9 +199,8 @@ fn work(session: &Session, args: Args) -> Result<Outcome, Error> {
                 conversation_id: conversation_id.as_ref(),
                 fields: &fields,
             };
-            let body = serde_json::to_vec(&request).map_err(|why| {
-                Error::usage(format!("the request cannot be written as JSON: {why}"))
-            })?;
+            let body = serde_json::to_vec(&request)
+                .map_err(|why| error!(Usage, "the request cannot be written as JSON: {why}"))?;
             session.progress.lock().agent_id = Some(agent_id.clone());
             let triggered = session.trigger(&body)?;
             session.console.detail(|| {
@@ -250,8 +234,9 @@ fn read_message(source: Source) -> Result<String, Error> {
     let (name, read) = match source {
         Source::Text(text) => ("the message".to_owned(), Ok(text.into_bytes())),
         Source::Unsaid if io::stdin().is_terminal() => {
-            return Err(Error::usage(
-                "no message: give it as an argument, with --file, or through a pipe on standard input",
+            return Err(error!(
+                Usage,
+                "no message: give it as an argument, with --file, or through a pipe on standard input"
             ));
         }
         Source::Unsaid | Source::File(None) => {
@@ -262,22 +247,21 @@ fn read_message(source: Source) -> Result<String, Error> {
             (name, File::open(path).and_then(read_limited))
         }
     };
-    let bytes =
-        read.map_err(|why| Error::usage(format!("cannot read {name}: {why}; nothing was sent")))?;
+    let bytes = read.map_err(|why| error!(Usage, "cannot read {name}: {why}; nothing was sent"))?;
     if bytes.len() as u64 > MAX_MESSAGE {
-        return Err(Error::usage(format!(
-            "{name} is longer than 64 MiB; shorten it"
-        )));
+        return Err(error!(Usage, "{name} is longer than 64 MiB; shorten it"));
     }
     let text = String::from_utf8(bytes).map_err(|_| {
-        Error::usage(format!(
+        error!(
+            Usage,
             "{name} is not UTF-8 text; convert it first, for example with iconv"
-        ))
+        )
     })?;
     if text.trim().is_empty() {
-        return Err(Error::usage(format!(
+        return Err(error!(
+            Usage,
             "{name} is empty; say something to the agent (in a crontab, write \\% for %)"
-        )));
+        ));
     }
     Ok(text)
 }

@@ -15,7 +15,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, error};
 use crate::progress::{Facts, Stage};
 use crate::settings::Settings;
 use crate::terminal::{self, Console};
@@ -51,10 +51,7 @@ impl Outcome {
                 Err(Error {
                     details,
                     output,
-                    ..Error::new(
-                        Exit::Failed,
-                        format!("the run ended without success: {why}"),
-                    )
+                    ..error!(Failed, "the run ended without success: {why}")
                 })
             }
         }
@@ -205,10 +202,11 @@ impl Sink {
             return Ok(Sink::Stdout);
         };
         let cannot = |why: &dyn Display| {
-            Error::usage(format!(
+            error!(
+                Usage,
                 "cannot write --output {}: {why}; choose another file",
                 path.display()
-            ))
+            )
         };
         // A link is kept and the file behind it replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

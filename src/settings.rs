@@ -14,7 +14,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 use ureq::{Proxy, ProxyProtocol};
 
 use crate::args;
-use crate::error::Error;
+use crate::error::{Error, error};
 use crate::token::Token;
 use crate::wire::Id;
 
@@ -49,14 +49,15 @@ impl Settings {
             (Some((_, url)), _) => parse_base_url(&url)?,
             (None, Some(region)) => format!("https://api-{region}.stack.tryrelevance.com/latest"),
             (None, None) => {
-                return Err(Error::usage(
-                    "no region: set RELEVANCE_REGION to us, eu, au or the code on your API-keys page",
+                return Err(error!(
+                    Usage,
+                    "no region: set RELEVANCE_REGION to us, eu, au or the code on your API-keys page"
                 ));
             }
         };
         let agent_id = environment
             .first(&["RELEVANCE_AGENT_ID"])?
-            .map(|(_, id)| args::parse_agent(id.into()))
+            .map(|(_, id)| args::parse_agent(&id))
             .transpose()?;
         Ok(Settings {
             token,
@@ -119,27 +120,26 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
             return Ok(value);
         };
         if value.is_some() {
-            return Err(Error::usage(format!(
+            return Err(error!(
+                Usage,
                 "both {name} and {file_name} are set; unset one of them"
-            )));
+            ));
         }
-        let contents = fs::read_to_string(&path).map_err(|why| {
-            Error::usage(format!(
-                "cannot read the file that {file_name} names: {why}"
-            ))
-        })?;
+        let contents = fs::read_to_string(&path)
+            .map_err(|why| error!(Usage, "cannot read the file that {file_name} names: {why}"))?;
         match tidy(file_name, contents.into())? {
             Some(contents) => Ok(Some((file_name, contents))),
-            None => Err(Error::usage(format!(
+            None => Err(error!(
+                Usage,
                 "the file that {file_name} names is empty; write the key into it"
-            ))),
+            )),
         }
     }
 
     fn token(&self) -> Result<Token, Error> {
         let malformed = |name: &str| {
             let name = name.to_owned();
-            move |why: &str| Error::usage(format!("{name} {why}"))
+            move |why: &str| error!(Usage, "{name} {why}")
         };
         if let Some((name, token)) =
             self.first_or_file("RELEVANCE_AUTH_TOKEN", "RELEVANCE_AUTH_TOKEN_FILE")?
@@ -151,8 +151,9 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
             None => self.first(&["RAI_API_KEY"])?,
         };
         let Some((name, key)) = key else {
-            return Err(Error::usage(
-                "no key: set RELEVANCE_AUTH_TOKEN to the authorization token (project:key) of your API-keys page",
+            return Err(error!(
+                Usage,
+                "no key: set RELEVANCE_AUTH_TOKEN to the authorization token (project:key) of your API-keys page"
             ));
         };
         if key.contains(':') {
@@ -163,9 +164,10 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
         let Some((project_name, project)) =
             self.first(&["RELEVANCE_PROJECT", "RELEVANCE_PROJECT_ID", "RAI_PROJECT"])?
         else {
-            return Err(Error::usage(format!(
+            return Err(error!(
+                Usage,
                 "{name} is a key without its project: set RELEVANCE_PROJECT to the project's id"
-            )));
+            ));
         };
         if project.contains(':') {
             return Err(malformed(project_name)(
@@ -185,9 +187,10 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
         }
         let is_code = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         if region.len() > MAX_REGION_LENGTH || !region.bytes().all(is_code) {
-            return Err(Error::usage(format!(
+            return Err(error!(
+                Usage,
                 "{name} is not a region: set it to us, eu, au or the code on your API-keys page, such as bcbe5a"
-            )));
+            ));
         }
         Ok(Some(region))
     }
@@ -201,9 +204,7 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
             return Ok(None);
         };
         let proxy = parse_proxy(&value).ok_or_else(|| {
-            Error::usage(format!(
-                "{name} cannot be used: set it to http://[USER:PASSWORD@]HOST:PORT (or https://), or unset it"
-            ))
+            error!(Usage, "{name} cannot be used: set it to http://[USER:PASSWORD@]HOST:PORT (or https://), or unset it")
         })?;
         let exceptions = self
             .first(&["no_proxy", "NO_PROXY"])?
@@ -211,7 +212,7 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
             .unwrap_or_default();
         let url: Uri = base_url
             .parse()
-            .map_err(|_| Error::usage("the base URL is not a URL"))?;
+            .map_err(|_| error!(Usage, "the base URL is not a URL"))?;
         let host = url.host().unwrap_or_default();
         let direct = url.scheme_str() == Some("http") || bypasses_proxy(host, &exceptions);
         Ok(Some(proxy).filter(|_| !direct))
@@ -221,9 +222,8 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
         let Some((name, path)) = self.first(&["SSL_CERT_FILE"])? else {
             return Ok(RootCerts::WebPki);
         };
-        let pem = fs::read(&path).map_err(|why| {
-            Error::usage(format!("cannot read the file that {name} names: {why}"))
-        })?;
+        let pem = fs::read(&path)
+            .map_err(|why| error!(Usage, "cannot read the file that {name} names: {why}"))?;
         let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
             .filter_map(|item| match item {
                 Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -236,9 +236,10 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
                 .map(|certificate| certificate.der().into()),
         );
         if usable == 0 {
-            return Err(Error::usage(format!(
+            return Err(error!(
+                Usage,
                 "the file that {name} names holds no certificate; it must be a PEM bundle of CA certificates"
-            )));
+            ));
         }
         Ok(RootCerts::from(certificates))
     }
@@ -247,22 +248,21 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
 /// A value without the white space around it; `None` if nothing is left.
 fn tidy(name: &str, value: OsString) -> Result<Option<String>, Error> {
     let Ok(value) = value.into_string() else {
-        return Err(Error::usage(format!(
-            "{name} is not UTF-8 text; set it again"
-        )));
+        return Err(error!(Usage, "{name} is not UTF-8 text; set it again"));
     };
     let value = value.trim();
     if value.chars().any(char::is_control) {
-        return Err(Error::usage(format!(
+        return Err(error!(
+            Usage,
             "{name} holds a line break or another control character; set it again without"
-        )));
+        ));
     }
     Ok((!value.is_empty()).then(|| value.to_owned()))
 }
 
 /// The API's URL, without a slash at the end.
 fn parse_base_url(text: &str) -> Result<String, Error> {
-    let bad = |why: &str| Err(Error::usage(format!("RELEVANCE_BASE_URL {why}")));
+    let bad = |why: &str| Err(error!(Usage, "RELEVANCE_BASE_URL {why}"));
     let Ok(url) = text.parse::<Uri>() else {
         return bad("is not a URL; set it to https://HOST[:PORT]/PATH");
     };

@@ -13,9 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, Fault, Reply};
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, error};
 use crate::pace;
-use crate::progress::{Facts, Progress, Stage};
+use crate::progress::{Cut, Deadline, Progress, Stage};
 use crate::settings::Settings;
 use crate::terminal::Console;
 use crate::wire::{self, Ending, Phase, Poll, Run, Triggered};
@@ -36,82 +36,11 @@ pub struct Session {
     pub deadline: Deadline,
 }
 
-/// The end of the whole command's time, and how much that was.
-#[derive(Clone, Copy)]
-pub struct Deadline {
-    /// `None` is no limit.
-    pub at: Option<Instant>,
-    pub timeout: Duration,
-}
-
-impl Deadline {
-    /// `None` is no limit, or one too far away to be reached.
-    pub fn new(started: Instant, timeout: Option<Duration>) -> Deadline {
-        Deadline {
-            at: timeout.and_then(|timeout| started.checked_add(timeout)),
-            timeout: timeout.unwrap_or_default(),
-        }
-    }
-
-    /// `None` is no limit.
-    pub fn remaining(&self) -> Option<Duration> {
-        self.at
-            .map(|at| at.saturating_duration_since(Instant::now()))
-    }
-
-    /// What it means for the deadline to pass now.
-    pub fn passed(&self, facts: &Facts, settings: &Settings) -> Error {
-        let after = format!("the timeout of {:?} passed", self.timeout);
-        match facts.stage {
-            Stage::Unsent => {
-                let why = facts.trouble.as_deref().unwrap_or("nothing was started");
-                Error::new(
-                    Exit::Unreachable,
-                    format!("{after} before the trigger was sent: {why}"),
-                )
-            }
-            Stage::Sent => Error::new(
-                Exit::Unknown,
-                format!(
-                    "{after} before the trigger was answered; {}",
-                    may_have_started(facts, settings)
-                ),
-            ),
-            Stage::Started => {
-                let trouble = facts.trouble.as_ref();
-                let trouble = trouble.map(|why| format!(" ({why})")).unwrap_or_default();
-                Error::new(
-                    Exit::TimedOut,
-                    format!("{after} while the run was on{trouble}"),
-                )
-            }
-            Stage::Reporting => Error::new(
-                Exit::Unknown,
-                format!("{after} while the answer was being written"),
-            ),
-        }
-    }
-}
-
-/// What to do when a trigger may have reached the API.
-pub fn may_have_started(facts: &Facts, settings: &Settings) -> String {
-    let page = facts
-        .agent_id
-        .as_ref()
-        .and_then(|id| settings.page(id, None));
-    let place = page.unwrap_or_else(|| "the agent's page in the web app".to_owned());
-    format!("the run may have been started, so look at {place} before you run it again")
-}
-
-/// What one attempt came to.
-enum Verdict<T> {
-    Done(T),
-    /// Worth another attempt, no sooner than `after`. The error is the answer if there is none.
-    Again {
-        error: Error,
-        after: Option<Duration>,
-    },
-    Stop(Error),
+/// What one attempt came to, if not to what was wanted.
+enum Setback {
+    /// Worth another attempt, no sooner than this. The error is the answer if there is none.
+    Transient(Error, Option<Duration>),
+    Final(Error),
 }
 
 impl Session {
@@ -121,84 +50,89 @@ impl Session {
     /// `Refused` or `Unreachable`: nothing was started. `Unknown`: something may have been.
     pub fn trigger(&self, body: &[u8]) -> Result<Triggered, Error> {
         self.persist("trigger", TRIGGER_ATTEMPTS, |attempt| {
+            let size = body.len();
             self.console
-                .detail(|| format!("trigger: attempt {attempt}, {} bytes", body.len()));
+                .detail(|| format!("trigger: attempt {attempt}, {size} bytes"));
             self.progress.lock().stage = Stage::Unsent;
-            self.judge_trigger(self.client.trigger(body))
+            match self.client.trigger(body) {
+                Ok(reply) => self.judge_trigger(&reply),
+                Err(fault) => Err(self.judge_trigger_fault(fault)),
+            }
         })
     }
 
-    fn judge_trigger(&self, reply: Result<Reply, Fault>) -> Verdict<Triggered> {
-        let stage = self.progress.lock().stage;
-        let unknown = |what: String| {
-            let advice = may_have_started(&self.progress.lock(), &self.settings);
-            Error::new(Exit::Unknown, format!("{what}; {advice}"))
-        };
-        let reply = match reply {
-            Ok(reply) => reply,
-            Err(fault) if stage == Stage::Unsent => {
-                let place = self.settings.place();
-                let error = Error::new(
-                    Exit::Unreachable,
-                    format!(
-                        "cannot reach {place}: {}; nothing was started",
-                        fault.message
-                    ),
-                );
-                return match fault.certificate {
-                    true => Verdict::Stop(error),
-                    false => Verdict::Again { error, after: None },
-                };
-            }
-            Err(fault) => {
-                return Verdict::Stop(unknown(format!(
-                    "no reply to the trigger: {}",
-                    fault.message
-                )));
-            }
-        };
-        self.detail_reply("trigger", &reply, "");
+    fn judge_trigger(&self, reply: &Reply) -> Result<Triggered, Setback> {
+        self.detail_reply("trigger", reply, "");
+        let quoted = self.quote(reply);
         match reply.status {
-            200..=299 => match Triggered::parse(&reply.body) {
-                Some(triggered) => {
-                    let mut facts = self.progress.lock();
-                    facts.stage = Stage::Started;
-                    facts.run = Some(triggered.run.clone());
-                    facts.conversation_id.clone_from(&triggered.conversation_id);
-                    Verdict::Done(triggered)
-                }
-                None => {
-                    let what = format!(
-                        "the trigger was answered {} without a usable run id",
+            200..=299 => {
+                let triggered = Triggered::parse(&reply.body).ok_or_else(|| {
+                    self.may_have_started(&format!(
+                        "the trigger's reply {} names no usable run",
                         reply.status
-                    );
-                    Verdict::Stop(self.with_status(unknown(what), &reply))
-                }
-            },
+                    ))
+                });
+                let triggered =
+                    triggered.map_err(|error| Setback::Final(error.with_status(reply.status)))?;
+                let mut facts = self.progress.lock();
+                facts.stage = Stage::Started;
+                facts.run = Some(triggered.run.clone());
+                facts.conversation_id.clone_from(&triggered.conversation_id);
+                Ok(triggered)
+            }
             300..=499 => {
                 // Turned away: as good as never sent.
                 self.progress.lock().stage = Stage::Unsent;
-                match reply.status {
-                    429 => Verdict::Again {
-                        error: self.refusal(
-                            Exit::Unreachable,
-                            "nothing was started: the trigger was turned away",
-                            &reply,
-                        ),
-                        after: reply.retry_after,
-                    },
-                    _ => Verdict::Stop(self.refusal(
-                        Exit::Refused,
-                        "the API refused the trigger",
-                        &reply,
-                    )),
-                }
+                let advice = advice(reply.status);
+                let (status, after) = (reply.status, reply.retry_after);
+                Err(match status {
+                    429 => {
+                        let error = error!(
+                            Unreachable,
+                            "nothing was started: the trigger was answered {quoted}; {advice}"
+                        );
+                        Setback::Transient(error.with_status(status), after)
+                    }
+                    _ => {
+                        let error = error!(
+                            Refused,
+                            "the API refused the trigger with {quoted}; {advice}"
+                        );
+                        Setback::Final(error.with_status(status))
+                    }
+                })
             }
             _ => {
-                let what = format!("the trigger was answered {}", self.quote(&reply));
-                Verdict::Stop(self.with_status(unknown(what), &reply))
+                let error = self.may_have_started(&format!("the trigger was answered {quoted}"));
+                Err(Setback::Final(error.with_status(reply.status)))
             }
         }
+    }
+
+    fn judge_trigger_fault(&self, fault: Fault) -> Setback {
+        let Fault {
+            message,
+            certificate,
+        } = fault;
+        if self.progress.lock().stage != Stage::Unsent {
+            return Setback::Final(
+                self.may_have_started(&format!("no reply to the trigger: {message}")),
+            );
+        }
+        let place = self.settings.place();
+        let error = error!(
+            Unreachable,
+            "cannot reach {place}: {message}; nothing was started"
+        );
+        match certificate {
+            true => Setback::Final(error),
+            false => Setback::Transient(error, None),
+        }
+    }
+
+    fn may_have_started(&self, what: &str) -> Error {
+        let advice = self.progress.lock().may_have_started(&self.settings);
+        error!(Unknown, "{what}; {advice}")
     }
 
     /// Waits for the run to end.
@@ -211,60 +145,68 @@ impl Session {
         // The trigger's reply was had from a server whose certificate verified.
         let mut trusted = !resumed;
         let (mut seen, mut warned) = (0, false);
-        // The phase of a reply that says the run is over and not how, and the form in which it was asked.
+        // Of a reply that says the run is over and not how: whether it was asked for in full.
         let mut unexplained: Option<bool> = None;
         loop {
             let (mut poll_begun, mut in_full) = (begun, false);
             let poll = self.persist("poll", u32::MAX, |_| {
-                let number = {
-                    let mut facts = self.progress.lock();
-                    facts.polls += 1;
-                    facts.polls
-                };
                 poll_begun = Instant::now();
+                let number = self.progress.lock().count_poll();
                 // Either form may be short of the ending update: the ending one alone, or a list cut to a page.
                 in_full = match unexplained {
                     Some(was_in_full) => !was_in_full,
                     None => self.console.is_verbose() || pace::asks_in_full(number),
                 };
+                let reply = self.client.poll(run, in_full).map_err(|fault| {
+                    if !fault.certificate || trusted {
+                        return Setback::Transient(error!(Unknown, "{}", fault.message), None);
+                    }
+                    let place = self.settings.place();
+                    Setback::Final(error!(
+                        Unreachable,
+                        "cannot reach {place}: {}", fault.message
+                    ))
+                })?;
+                trusted = true;
                 let may_be_new = begun.elapsed() < NOT_FOUND_GRACE;
-                let reply = self.client.poll(run, in_full);
-                let verdict = self.judge_poll(number, reply, seen, resumed, trusted, may_be_new);
-                trusted |= matches!(verdict, Verdict::Done(_));
-                verdict
+                self.judge_poll(number, &reply, seen, may_be_new)
+                    .map_err(|setback| match setback {
+                        // What was resumed was not started here.
+                        Setback::Final(error) if resumed => Setback::Final(Error {
+                            exit: Exit::Refused,
+                            ..error
+                        }),
+                        other => other,
+                    })
             })?;
             seen = seen.max(poll.updates);
-            if let Some(ending) = poll.ending {
-                return Ok(ending);
-            }
-            match poll.phase {
-                Phase::Over if unexplained.is_some() => {
+            match (poll.ending, poll.phase) {
+                (Some(ending), _) => return Ok(ending),
+                (None, Phase::Over) if unexplained.is_some() => {
+                    let message =
+                        format!("it is {}, without a result and without a reason", poll.kind);
                     return Ok(Ending::Failure {
-                        message: format!(
-                            "it is {}, without a result and without a reason",
-                            poll.kind
-                        ),
+                        message,
                         details: None,
                         output: None,
                     });
                 }
-                Phase::Over => {
+                (None, Phase::Over) => {
                     unexplained = Some(in_full);
                     continue;
                 }
-                Phase::Unheard if !warned => {
+                (None, Phase::Unheard) if !warned => {
                     warned = true;
                     let kind = self.settings.token.clean(&poll.kind);
                     self.console.say(&format!(
-                        "warning: the run's state is '{kind}', which is not known; still waiting"
+                        "warning: the run's state '{kind}' is not known; still waiting"
                     ));
                 }
-                Phase::Unheard | Phase::Running => {}
+                (None, Phase::Unheard | Phase::Running) => {}
             }
             unexplained = None;
-            let pace = self
-                .interval
-                .unwrap_or_else(|| pace::pace(poll_begun.duration_since(begun)));
+            let waited = poll_begun.duration_since(begun);
+            let pace = self.interval.unwrap_or_else(|| pace::pace(waited));
             thread::sleep(pace.saturating_sub(poll_begun.elapsed()));
         }
     }
@@ -272,94 +214,64 @@ impl Session {
     fn judge_poll(
         &self,
         number: u64,
-        reply: Result<Reply, Fault>,
+        reply: &Reply,
         seen: usize,
-        resumed: bool,
-        trusted: bool,
         may_be_new: bool,
-    ) -> Verdict<Poll> {
-        let lost = |what: String| Error::new(Exit::Unknown, what);
-        let reply = match reply {
-            Ok(reply) => reply,
-            Err(fault) if fault.certificate && !trusted => {
-                let what = format!("cannot reach {}: {}", self.settings.place(), fault.message);
-                return Verdict::Stop(Error::new(Exit::Unreachable, what));
-            }
-            Err(fault) => {
-                return Verdict::Again {
-                    error: lost(fault.message),
-                    after: None,
-                };
-            }
-        };
+    ) -> Result<Poll, Setback> {
         let name = format!("poll {number}");
-        match reply.status {
-            200..=299 => match Poll::parse(&reply.body, seen) {
-                Ok(poll) => {
-                    self.detail_reply(
-                        &name,
-                        &reply,
-                        &format!(", {}", self.settings.token.clean(&poll.kind)),
-                    );
-                    for kind in &poll.fresh {
-                        self.console
-                            .detail(|| format!("update: {}", self.settings.token.clean(kind)));
-                    }
-                    Verdict::Done(poll)
+        let (status, quoted) = (reply.status, self.quote(reply));
+        if !(200..=299).contains(&status) {
+            self.detail_reply(&name, reply, "");
+            let is_transient =
+                matches!(status, 408 | 425 | 429 | 500..) || (status == 404 && may_be_new);
+            return Err(match is_transient {
+                true => Setback::Transient(
+                    error!(Unknown, "the poll was answered {quoted}"),
+                    reply.retry_after,
+                ),
+                false => {
+                    let advice = advice(status);
+                    let error = error!(Unknown, "the API refused the poll with {quoted}; {advice}");
+                    Setback::Final(error.with_status(status))
                 }
-                Err(why) => {
-                    self.detail_reply(&name, &reply, "");
-                    Verdict::Again {
-                        error: lost(format!("the reply is not understood: {why}")),
-                        after: None,
-                    }
-                }
-            },
-            status => {
-                self.detail_reply(&name, &reply, "");
-                let transient =
-                    matches!(status, 408 | 425 | 429 | 500..=599) || (status == 404 && may_be_new);
-                if transient {
-                    let error = lost(format!("the poll was answered {}", self.quote(&reply)));
-                    return Verdict::Again {
-                        error,
-                        after: reply.retry_after,
-                    };
-                }
-                let exit = if resumed {
-                    Exit::Refused
-                } else {
-                    Exit::Unknown
-                };
-                Verdict::Stop(self.refusal(exit, "the API refused to say how the run is", &reply))
-            }
+            });
         }
+        let poll = Poll::parse(&reply.body, seen).map_err(|why| {
+            self.detail_reply(&name, reply, "");
+            Setback::Transient(
+                error!(Unknown, "the poll's reply is not understood: {why}"),
+                None,
+            )
+        })?;
+        let clean = |text: &str| self.settings.token.clean(text);
+        self.detail_reply(&name, reply, &format!(", {}", clean(&poll.kind)));
+        for kind in &poll.fresh {
+            self.console.detail(|| format!("update: {}", clean(kind)));
+        }
+        Ok(poll)
     }
 
-    /// Attempts until a verdict is final or `limit` attempts are made, waiting longer after each failure.
+    /// Attempts until it is settled or `limit` attempts are made, waiting longer after each failure.
     fn persist<T>(
         &self,
         what: &str,
         limit: u32,
-        mut attempt: impl FnMut(u32) -> Verdict<T>,
+        mut attempt: impl FnMut(u32) -> Result<T, Setback>,
     ) -> Result<T, Error> {
-        let mut number = 0;
+        let mut number = 1;
         loop {
-            number += 1;
             let (error, after) = match attempt(number) {
-                Verdict::Done(value) => {
+                Ok(value) => {
                     self.progress.lock().trouble = None;
                     return Ok(value);
                 }
-                Verdict::Stop(error) => return Err(error),
-                Verdict::Again { error, after } if number < limit => (error, after),
-                Verdict::Again { error, .. } => return Err(error),
+                Err(Setback::Transient(error, after)) if number < limit => (error, after),
+                Err(Setback::Transient(error, _) | Setback::Final(error)) => return Err(error),
             };
             let delay = pace::backoff(number, chance()).max(after.unwrap_or_default());
-            self.console.detail(|| {
-                let seconds = delay.as_secs_f64();
-                format!("{what}: {}; again in {seconds:.1} s", error.message)
-            });
+            let (why, seconds) = (&error.message, delay.as_secs_f64());
+            self.console
+                .detail(|| format!("{what}: {why}; again in {seconds:.1} s"));
             let mut facts = self.progress.lock();
             facts.trouble = Some(error.message);
             if after.is_some()
@@ -368,52 +280,44 @@ impl Session {
                     .remaining()
                     .is_some_and(|remaining| delay >= remaining)
             {
-                let mut passed = self.deadline.passed(&facts, &self.settings);
-                passed.http_status = error.http_status;
-                return Err(passed);
+                let passed = facts.cut_short(Cut::Deadline(self.deadline), &self.settings);
+                return Err(Error {
+                    http_status: error.http_status,
+                    ..passed
+                });
             }
             drop(facts);
             thread::sleep(delay);
+            number = number.saturating_add(1);
         }
     }
 
     fn detail_reply(&self, what: &str, reply: &Reply, more: &str) {
-        self.console.detail(|| {
-            let (status, seconds, size) =
-                (reply.status, reply.took.as_secs_f64(), reply.body.len());
-            format!("{what}: {status} in {seconds:.3} s, {size} bytes{more}")
-        });
+        let (status, seconds, size) = (reply.status, reply.took.as_secs_f64(), reply.body.len());
+        self.console
+            .detail(|| format!("{what}: {status} in {seconds:.3} s, {size} bytes{more}"));
     }
 
-    /// The status, and what the API said with it.
+    /// The status of a reply that is no success, and what the API said with it.
     fn quote(&self, reply: &Reply) -> String {
-        let said = self.settings.token.clean(&wire::refusal_text(&reply.body));
-        match said.as_str() {
-            "" => reply.status.to_string(),
-            said => format!("{}: {said}", reply.status),
-        }
-    }
-
-    fn refusal(&self, exit: Exit, what: &str, reply: &Reply) -> Error {
-        let advice = match reply.status {
-            300..=399 => "redirects are not followed, so check RELEVANCE_BASE_URL",
-            400 | 401 | 403 => {
-                "check that the token, its project and RELEVANCE_REGION belong together"
-            }
-            404 => "check the id of the agent or run, and RELEVANCE_REGION",
-            422 => "check the agent's id and the fields of --set",
-            429 => "the plan's rate limit is reached, so try again later",
-            _ => "mend it and try again",
+        let said = match reply.status {
+            200..=299 => String::new(),
+            _ => self.settings.token.clean(&wire::refusal_text(&reply.body)),
         };
-        let error = Error::new(exit, format!("{what} with {}; {advice}", self.quote(reply)));
-        self.with_status(error, reply)
+        let separator = if said.is_empty() { "" } else { ": " };
+        format!("{}{separator}{said}", reply.status)
     }
+}
 
-    fn with_status(&self, error: Error, reply: &Reply) -> Error {
-        Error {
-            http_status: Some(reply.status),
-            ..error
-        }
+/// What to do about a refusal with this status.
+fn advice(status: u16) -> &'static str {
+    match status {
+        300..=399 => "redirects are not followed, so check RELEVANCE_BASE_URL",
+        400 | 401 | 403 => "check that the token, its project and RELEVANCE_REGION belong together",
+        404 => "check the id of the agent or run, and RELEVANCE_REGION",
+        422 => "check the agent's id and the fields of --set",
+        429 => "the plan's rate limit is reached, so try again later",
+        _ => "mend it and try again",
     }
 }
 

@@ -149,13 +149,13 @@ fn text_that_is_not_utf8_is_refused() {
     relevance_run(&api)
         .arg(latin1)
         .run()
-        .fails(2, &["message", "UTF-8"]);
+        .fails(2, &["argument", "UTF-8"]);
     relevance_run(&api)
         .arg("--agent")
         .arg(latin1)
         .arg("Hello")
         .run()
-        .fails(2, &["--agent"]);
+        .fails(2, &["argument", "UTF-8"]);
 }
 
 #[test]

@@ -125,7 +125,6 @@ fn mistakes_of_the_command_line_and_the_environment() {
     let folder = Folder::new();
     for (what, command, code, parts) in mistakes(&folder.0) {
         let api = Script::new().start();
-        eprintln!("{what}");
         command(&api).run().fails(code, parts);
         assert_eq!(api.server.connections(), 0, "{what}");
     }

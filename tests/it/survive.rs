@@ -162,7 +162,7 @@ fn failures_in_a_row_back_off_until_the_deadline() {
         .run();
     output.exits(124).says(&[
         "poll: the poll was answered 503: down; again in",
-        "while the run was on (the poll",
+        "the run goes on (the poll",
     ]);
     output.resumes(RUN);
     let polls = api.polls().len();
