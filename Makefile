@@ -69,7 +69,7 @@ fuzz: ## fuzz the response handling for FUZZ_SECONDS (120); needs a C++ compiler
 	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --locked --example fuzz --target $(ARCH)-unknown-linux-gnu --target-dir $(FUZZ_DIR)
 	@mkdir -p $(FUZZ_DIR)/corpus
 	cd $(FUZZ_DIR) && $(ARCH)-unknown-linux-gnu/debug/examples/fuzz corpus $(abspath tests/fuzz-seeds) \
-		-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 -verbosity=1
+		-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 -verbosity=0
 
 install: build ## install into DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/relevance-run

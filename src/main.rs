@@ -74,7 +74,7 @@ fn print(text: &str) -> Result<Exit, Error> {
 
 /// Everything after the command line: the settings, the two threads, the report.
 fn run(args: Args, started: Instant) -> Result<Exit, Error> {
-    let settings = Arc::new(Settings::read(|name| env::var_os(name))?);
+    let settings = Arc::new(Settings::read()?);
     let sink = Sink::open(args.output.as_deref())?;
     let progress = Arc::new(Progress::default());
     let console = Arc::new(Console::new(

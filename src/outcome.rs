@@ -42,16 +42,15 @@ impl Outcome {
                 details,
                 output,
             } => {
-                let why = settings.token.clean(&message);
-                let why = if why.is_empty() {
-                    "it gives no reason"
-                } else {
-                    &why
-                };
+                let mut why = settings.token.clean(&message);
+                if why.is_empty() {
+                    why.push_str("it gives no reason");
+                }
+                let error = error!(Failed, "the run ended without success: {why}");
                 Err(Error {
                     details,
                     output,
-                    ..error!(Failed, "the run ended without success: {why}")
+                    ..error
                 })
             }
         }
@@ -117,10 +116,9 @@ impl Reporter {
             }
             Ok(()) => false,
         };
-        let exit = if lost && exit == Exit::Success {
-            Exit::Unknown
-        } else {
-            exit
+        let exit = match exit {
+            Exit::Success if lost => Exit::Unknown,
+            exit => exit,
         };
         if let Some(run) = &facts.run
             && (lost || !matches!(exit, Exit::Success | Exit::Failed))

@@ -4,6 +4,7 @@ The environment: token, place, proxy and roots, checked before anything is sent.
 The value of a variable is never shown in an error: a key may have been put into the wrong one.
 */
 
+use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::net::IpAddr;
@@ -37,15 +38,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the environment through `variable`, and the files that it names.
+    /// Reads the environment, and the files that it names.
     ///
     /// # Errors
     /// A usage error for whatever is missing, malformed or unreadable; it names the variable to set.
-    pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Settings, Error> {
-        let environment = Environment { variable };
-        let token = environment.token()?;
-        let region = environment.region()?;
-        let base_url = match (environment.first(&["RELEVANCE_BASE_URL"])?, &region) {
+    pub fn read() -> Result<Settings, Error> {
+        let token = token()?;
+        let region = region()?;
+        let base_url = match (first(&["RELEVANCE_BASE_URL"])?, &region) {
             (Some((_, url)), _) => parse_base_url(&url)?,
             (None, Some(region)) => format!("https://api-{region}.stack.tryrelevance.com/latest"),
             (None, None) => {
@@ -55,17 +55,14 @@ impl Settings {
                 ));
             }
         };
-        let agent_id = environment
-            .first(&["RELEVANCE_AGENT_ID"])?
-            .map(|(_, id)| args::parse_agent(&id))
-            .transpose()?;
+        let agent_id = first(&["RELEVANCE_AGENT_ID"])?;
         Ok(Settings {
             token,
             region,
-            agent_id,
-            proxy: environment.proxy(&base_url)?,
+            agent_id: agent_id.map(|(_, id)| args::parse_agent(&id)).transpose()?,
+            proxy: proxy(&base_url)?,
             base_url,
-            roots: environment.roots()?,
+            roots: roots()?,
         })
     }
 
@@ -92,157 +89,147 @@ impl Settings {
     }
 }
 
-struct Environment<F> {
-    variable: F,
+/// The first variable that is set and not blank, with its name; white space around the value is trimmed.
+fn first<'a>(names: &[&'a str]) -> Result<Option<(&'a str, String)>, Error> {
+    for name in names {
+        if let Some(value) = env::var_os(name)
+            && let Some(value) = tidy(name, value)?
+        {
+            return Ok(Some((name, value)));
+        }
+    }
+    Ok(None)
 }
 
-impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
-    /// The first variable that is set and not blank, with its name; white space around the value is trimmed.
-    fn first<'a>(&self, names: &[&'a str]) -> Result<Option<(&'a str, String)>, Error> {
-        for name in names {
-            if let Some(value) = (self.variable)(name)
-                && let Some(value) = tidy(name, value)?
-            {
-                return Ok(Some((name, value)));
-            }
-        }
-        Ok(None)
+/// As `first` for one name, or the contents of the file that `file_name` names.
+fn first_or_file(
+    name: &'static str,
+    file_name: &'static str,
+) -> Result<Option<(&'static str, String)>, Error> {
+    let value = first(&[name])?;
+    let Some((_, path)) = first(&[file_name])? else {
+        return Ok(value);
+    };
+    if value.is_some() {
+        return Err(error!(
+            Usage,
+            "both {name} and {file_name} are set; unset one of them"
+        ));
     }
+    let contents = fs::read_to_string(&path)
+        .map_err(|why| error!(Usage, "cannot read the file that {file_name} names: {why}"))?;
+    match tidy(file_name, contents.into())? {
+        Some(contents) => Ok(Some((file_name, contents))),
+        None => Err(error!(
+            Usage,
+            "the file that {file_name} names is empty; write the key into it"
+        )),
+    }
+}
 
-    /// As `first` for one name, or the contents of the file that `file_name` names.
-    fn first_or_file(
-        &self,
-        name: &'static str,
-        file_name: &'static str,
-    ) -> Result<Option<(&'static str, String)>, Error> {
-        let value = self.first(&[name])?;
-        let Some((_, path)) = self.first(&[file_name])? else {
-            return Ok(value);
-        };
-        if value.is_some() {
-            return Err(error!(
-                Usage,
-                "both {name} and {file_name} are set; unset one of them"
-            ));
-        }
-        let contents = fs::read_to_string(&path)
-            .map_err(|why| error!(Usage, "cannot read the file that {file_name} names: {why}"))?;
-        match tidy(file_name, contents.into())? {
-            Some(contents) => Ok(Some((file_name, contents))),
-            None => Err(error!(
-                Usage,
-                "the file that {file_name} names is empty; write the key into it"
-            )),
-        }
+fn token() -> Result<Token, Error> {
+    let token =
+        |name: &str, text: &str| Token::new(text).map_err(|why| error!(Usage, "{name} {why}"));
+    if let Some((name, text)) = first_or_file("RELEVANCE_AUTH_TOKEN", "RELEVANCE_AUTH_TOKEN_FILE")?
+    {
+        return token(name, &text);
     }
+    let key = match first_or_file("RELEVANCE_API_KEY", "RELEVANCE_API_KEY_FILE")? {
+        Some(key) => Some(key),
+        None => first(&["RAI_API_KEY"])?,
+    };
+    let Some((name, key)) = key else {
+        return Err(error!(
+            Usage,
+            "no key: set RELEVANCE_AUTH_TOKEN to the authorization token (project:key) of your API-keys page"
+        ));
+    };
+    if key.contains(':') {
+        return token(name, &key);
+    }
+    // Checked with a stand-in first, so that a malformed key is said before a missing project.
+    token(name, &format!("project:{key}"))?;
+    let Some((project_name, project)) =
+        first(&["RELEVANCE_PROJECT", "RELEVANCE_PROJECT_ID", "RAI_PROJECT"])?
+    else {
+        return Err(error!(
+            Usage,
+            "{name} is a key without its project: set RELEVANCE_PROJECT to the project's id"
+        ));
+    };
+    if project.contains(':') {
+        return Err(error!(
+            Usage,
+            "{project_name} holds a ':'; set it to the project's id alone"
+        ));
+    }
+    token(project_name, &format!("{project}:{key}"))
+}
 
-    fn token(&self) -> Result<Token, Error> {
-        let malformed = |name: &str| {
-            let name = name.to_owned();
-            move |why: &str| error!(Usage, "{name} {why}")
-        };
-        if let Some((name, token)) =
-            self.first_or_file("RELEVANCE_AUTH_TOKEN", "RELEVANCE_AUTH_TOKEN_FILE")?
-        {
-            return Token::new(&token).map_err(malformed(name));
-        }
-        let key = match self.first_or_file("RELEVANCE_API_KEY", "RELEVANCE_API_KEY_FILE")? {
-            Some(key) => Some(key),
-            None => self.first(&["RAI_API_KEY"])?,
-        };
-        let Some((name, key)) = key else {
-            return Err(error!(
-                Usage,
-                "no key: set RELEVANCE_AUTH_TOKEN to the authorization token (project:key) of your API-keys page"
-            ));
-        };
-        if key.contains(':') {
-            return Token::new(&key).map_err(malformed(name));
-        }
-        // Checked with a stand-in first, so that a malformed key is said before a missing project.
-        Token::new(&format!("project:{key}")).map_err(malformed(name))?;
-        let Some((project_name, project)) =
-            self.first(&["RELEVANCE_PROJECT", "RELEVANCE_PROJECT_ID", "RAI_PROJECT"])?
-        else {
-            return Err(error!(
-                Usage,
-                "{name} is a key without its project: set RELEVANCE_PROJECT to the project's id"
-            ));
-        };
-        if project.contains(':') {
-            return Err(malformed(project_name)(
-                "holds a ':'; set it to the project's id alone",
-            ));
-        }
-        Token::new(&format!("{project}:{key}")).map_err(malformed(project_name))
+fn region() -> Result<Option<String>, Error> {
+    let Some((name, region)) = first(&["RELEVANCE_REGION", "RAI_REGION"])? else {
+        return Ok(None);
+    };
+    let region = region.to_ascii_lowercase();
+    if let Some((_, code)) = NAMED_REGIONS.iter().find(|(named, _)| *named == region) {
+        return Ok(Some((*code).to_owned()));
     }
+    if region.len() > MAX_REGION_LENGTH || !region.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    {
+        return Err(error!(
+            Usage,
+            "{name} is not a region: set it to us, eu, au or the code on your API-keys page, such as bcbe5a"
+        ));
+    }
+    Ok(Some(region))
+}
 
-    fn region(&self) -> Result<Option<String>, Error> {
-        let Some((name, region)) = self.first(&["RELEVANCE_REGION", "RAI_REGION"])? else {
-            return Ok(None);
-        };
-        let lower = region.to_ascii_lowercase();
-        if let Some((_, code)) = NAMED_REGIONS.iter().find(|(named, _)| *named == lower) {
-            return Ok(Some((*code).to_owned()));
-        }
-        let is_code = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        if region.len() > MAX_REGION_LENGTH || !region.bytes().all(is_code) {
-            return Err(error!(
-                Usage,
-                "{name} is not a region: set it to us, eu, au or the code on your API-keys page, such as bcbe5a"
-            ));
-        }
-        Ok(Some(region))
-    }
+/// The proxy for `base_url`, as curl chooses it.
+///
+/// Plain http is for loopback alone: through a proxy the key would leave the machine in the clear.
+fn proxy(base_url: &str) -> Result<Option<Proxy>, Error> {
+    let names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    let Some((name, value)) = first(&names)? else {
+        return Ok(None);
+    };
+    let proxy = parse_proxy(&value).ok_or_else(|| {
+        error!(Usage, "{name} cannot be used: set it to http://[USER:PASSWORD@]HOST:PORT (or https://), or unset it")
+    })?;
+    let exceptions = first(&["no_proxy", "NO_PROXY"])?
+        .map(|(_, list)| list)
+        .unwrap_or_default();
+    let url: Uri = base_url
+        .parse()
+        .map_err(|_| error!(Usage, "the base URL is not a URL"))?;
+    let host = url.host().unwrap_or_default();
+    let direct = url.scheme_str() == Some("http") || bypasses_proxy(host, &exceptions);
+    Ok(Some(proxy).filter(|_| !direct))
+}
 
-    /// The proxy for `base_url`, as curl chooses it.
-    ///
-    /// Plain http is for loopback alone: through a proxy the key would leave the machine in the clear.
-    fn proxy(&self, base_url: &str) -> Result<Option<Proxy>, Error> {
-        let names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-        let Some((name, value)) = self.first(&names)? else {
-            return Ok(None);
-        };
-        let proxy = parse_proxy(&value).ok_or_else(|| {
-            error!(Usage, "{name} cannot be used: set it to http://[USER:PASSWORD@]HOST:PORT (or https://), or unset it")
-        })?;
-        let exceptions = self
-            .first(&["no_proxy", "NO_PROXY"])?
-            .map(|(_, list)| list)
-            .unwrap_or_default();
-        let url: Uri = base_url
-            .parse()
-            .map_err(|_| error!(Usage, "the base URL is not a URL"))?;
-        let host = url.host().unwrap_or_default();
-        let direct = url.scheme_str() == Some("http") || bypasses_proxy(host, &exceptions);
-        Ok(Some(proxy).filter(|_| !direct))
+fn roots() -> Result<RootCerts, Error> {
+    let Some((name, path)) = first(&["SSL_CERT_FILE"])? else {
+        return Ok(RootCerts::WebPki);
+    };
+    let pem = fs::read(&path)
+        .map_err(|why| error!(Usage, "cannot read the file that {name} names: {why}"))?;
+    let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    let (usable, _) = rustls::RootCertStore::empty().add_parsable_certificates(
+        certificates
+            .iter()
+            .map(|certificate| certificate.der().into()),
+    );
+    if usable == 0 {
+        return Err(error!(
+            Usage,
+            "the file that {name} names holds no certificate; it must be a PEM bundle of CA certificates"
+        ));
     }
-
-    fn roots(&self) -> Result<RootCerts, Error> {
-        let Some((name, path)) = self.first(&["SSL_CERT_FILE"])? else {
-            return Ok(RootCerts::WebPki);
-        };
-        let pem = fs::read(&path)
-            .map_err(|why| error!(Usage, "cannot read the file that {name} names: {why}"))?;
-        let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        let (usable, _) = rustls::RootCertStore::empty().add_parsable_certificates(
-            certificates
-                .iter()
-                .map(|certificate| certificate.der().into()),
-        );
-        if usable == 0 {
-            return Err(error!(
-                Usage,
-                "the file that {name} names holds no certificate; it must be a PEM bundle of CA certificates"
-            ));
-        }
-        Ok(RootCerts::from(certificates))
-    }
+    Ok(RootCerts::from(certificates))
 }
 
 /// A value without the white space around it; `None` if nothing is left.

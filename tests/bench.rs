@@ -49,21 +49,46 @@ fn main() -> io::Result<()> {
 
 /// Runs a command and prints its CPU time in microseconds, its peak memory in KiB and its wall time in microseconds.
 ///
-/// This is a process of its own, so that the usage of its children is that of this command alone.
+/// This is a process of its own, so that the usage of its children is that of this command alone. Linux counts this
+/// process's own memory as the least that a child used; where the command used less, what `/proc` last said of it counts.
 fn measure(program: &OsStr, arguments: impl Iterator<Item = std::ffi::OsString>) -> io::Result<()> {
     let started = Instant::now();
     let mut command = Command::new(program);
-    let status = command
+    let mut child = command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .status()?;
+        .spawn()?;
+    let mut sampled = 0;
+    // The peak only grows, so the last sample is as good as the moment before the end.
+    while let Some(kib) = peak_kib(child.id()) {
+        sampled = kib;
+    }
+    let status = child.wait()?;
     let wall = started.elapsed().as_micros();
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(io::Error::other)?;
+    let usage = |who| getrusage(who).map_err(io::Error::other);
+    let (children, own) = (
+        usage(UsageWho::RUSAGE_CHILDREN)?,
+        usage(UsageWho::RUSAGE_SELF)?,
+    );
     let micros = |time: nix::sys::time::TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
-    let cpu = micros(usage.user_time()) + micros(usage.system_time());
+    let cpu = micros(children.user_time()) + micros(children.system_time());
+    let peak = if children.max_rss() > own.max_rss() {
+        children.max_rss()
+    } else {
+        sampled
+    };
     assert!(status.success(), "{program:?} failed: {status}");
-    writeln!(io::stdout(), "{cpu} {} {wall}", usage.max_rss())
+    writeln!(io::stdout(), "{cpu} {peak} {wall}")
+}
+
+/// The peak memory of a process, or `None` once it has ended.
+fn peak_kib(pid: u32) -> Option<i64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 struct Client {
@@ -346,79 +371,84 @@ fn paces(out: &mut impl Write) -> io::Result<()> {
 
 /// What polls cost beside the loop that fetches the full list each time, which is what `--verbose` does.
 fn growth(out: &mut impl Write, ours: &Path) -> io::Result<()> {
-    const POLLS: usize = 20;
+    let heads = (
+        "updates",
+        "polls",
+        "short polls",
+        "full polls",
+        "bytes a short poll",
+        "CPU ms in all",
+    );
     writeln!(
         out,
-        "Cost of waiting {POLLS} polls long, by the number of updates in the run's history"
+        "Cost of waiting, by the number of updates in the run's history; the eighth poll is the first in full"
     )?;
     writeln!(
         out,
-        "{:<10}{:<26}{:>14}{:>14}{:>22}{:>16}",
-        "updates", "", "short polls", "full polls", "bytes per short poll", "CPU ms in all"
+        "{:<26}{:>10}{:>8}{:>14}{:>12}{:>20}{:>16}",
+        "", heads.0, heads.1, heads.2, heads.3, heads.4, heads.5
     )?;
-    for history in [1, 1_000, 100_000] {
-        let update = json!({"type": "agent-message", "message": "Working on the next part"});
-        let full = json!({"type": "inprogress", "updates": vec![update; history]}).to_string();
-        let polls = Arc::new(AtomicUsize::new(0));
-        let (short_count, short_bytes) =
-            (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let counters = (
-            Arc::clone(&polls),
-            Arc::clone(&short_count),
-            Arc::clone(&short_bytes),
-        );
-        let server = Server::on("127.0.0.1:0", None, move |request| {
-            if request.method == "POST" {
-                return Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": "j"}}));
-            }
-            let short = request.query("ending_update_only") == Some("true");
-            let body = if counters.0.fetch_add(1, Ordering::SeqCst) + 1 == POLLS {
-                r#"{"type":"complete","updates":[{"type":"chain-success","output":{"answer":"Hi!"}}]}"#
-            } else if short {
-                r#"{"type":"inprogress","updates":[]}"#
-            } else {
-                &full
-            };
-            if short {
-                counters.1.fetch_add(1, Ordering::SeqCst);
-                counters.2.fetch_add(body.len(), Ordering::SeqCst);
-            }
-            Reply::text(200, body)
-        })?;
-        for (name, option) in [
-            ("relevance-run", "--quiet"),
-            ("the full list each time", "--verbose"),
-        ] {
-            for counter in [&polls, &short_count, &short_bytes] {
-                counter.store(0, Ordering::SeqCst);
-            }
-            let mut command = Command::new(env::current_exe()?);
-            command
-                .arg("--measure")
-                .arg(ours)
-                .args([option, "--interval", "1ms", "Hello"])
-                .env_clear();
-            command.env("RELEVANCE_BASE_URL", format!("http://{}", server.address));
-            command
-                .env("RELEVANCE_AUTH_TOKEN", TOKEN)
-                .env("RELEVANCE_AGENT_ID", "bench-agent");
-            let output = command.stderr(Stdio::null()).output()?;
-            let text = String::from_utf8(output.stdout).unwrap();
-            let cpu: f64 = text.split_whitespace().next().unwrap().parse().unwrap();
-            let (short, bytes) = (
-                short_count.load(Ordering::SeqCst),
-                short_bytes.load(Ordering::SeqCst),
-            );
-            let full_polls = polls.load(Ordering::SeqCst) - short;
-            let per_short = bytes
+    for (polls, name, option) in [
+        (7, "relevance-run", "--quiet"),
+        (20, "relevance-run", "--quiet"),
+        (20, "the full list each time", "--verbose"),
+    ] {
+        for history in [1, 1_000, 100_000] {
+            let (short, full, bytes, cpu) = waiting(ours, option, history, polls)?;
+            let each = bytes
                 .checked_div(short)
                 .map_or("-".to_owned(), |bytes| bytes.to_string());
             writeln!(
                 out,
-                "{history:<10}{name:<26}{short:>14}{full_polls:>14}{per_short:>22}{:>16.1}",
-                cpu / 1000.0
+                "{name:<26}{history:>10}{polls:>8}{short:>14}{full:>12}{each:>20}{cpu:>16.1}"
             )?;
         }
     }
     Ok(())
+}
+
+/// Short polls, full polls, bytes of the short polls' replies, and CPU time in ms, of a run that ends at this poll.
+fn waiting(
+    ours: &Path,
+    option: &str,
+    history: usize,
+    last: usize,
+) -> io::Result<(usize, usize, usize, f64)> {
+    let update = json!({"type": "agent-message", "message": "Working on the next part"});
+    let list = json!({"type": "inprogress", "updates": vec![update; history]}).to_string();
+    let [polls, short, bytes] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
+    let counters = (Arc::clone(&polls), Arc::clone(&short), Arc::clone(&bytes));
+    let server = Server::on("127.0.0.1:0", None, move |request| {
+        if request.method == "POST" {
+            return Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": "j"}}));
+        }
+        let is_short = request.query("ending_update_only") == Some("true");
+        let body = if counters.0.fetch_add(1, Ordering::SeqCst) + 1 == last {
+            r#"{"type":"complete","updates":[{"type":"chain-success","output":{"answer":"Hi!"}}]}"#
+        } else if is_short {
+            r#"{"type":"inprogress","updates":[]}"#
+        } else {
+            &list
+        };
+        if is_short {
+            counters.1.fetch_add(1, Ordering::SeqCst);
+            counters.2.fetch_add(body.len(), Ordering::SeqCst);
+        }
+        Reply::text(200, body)
+    })?;
+    let mut command = Command::new(env::current_exe()?);
+    command
+        .arg("--measure")
+        .arg(ours)
+        .args([option, "--interval", "1ms", "Hello"])
+        .env_clear();
+    command.env("RELEVANCE_BASE_URL", format!("http://{}", server.address));
+    command
+        .env("RELEVANCE_AUTH_TOKEN", TOKEN)
+        .env("RELEVANCE_AGENT_ID", "bench-agent");
+    let output = command.stderr(Stdio::null()).output()?;
+    let text = String::from_utf8(output.stdout).unwrap();
+    let cpu: f64 = text.split_whitespace().next().unwrap().parse().unwrap();
+    let [polls, short, bytes] = [polls, short, bytes].map(|counter| counter.load(Ordering::SeqCst));
+    Ok((short, polls - short, bytes, cpu / 1000.0))
 }

@@ -160,6 +160,27 @@ fn an_empty_root_is_enough() {
     assert_eq!(api.triggers(), 1);
 }
 
+/// A static glibc would load a library of the system for any other source that `nsswitch.conf` names, and abort where
+/// that is of another glibc. The program asks for none.
+#[test]
+#[ignore = "needs root"]
+fn names_are_looked_up_in_files_and_dns_whatever_nsswitch_says() {
+    name_server();
+    let authority = Authority::new();
+    for (host, hosts) in [("api.test", ""), ("late.test", "127.0.0.1 late.test\n")] {
+        let folder = Folder::new();
+        let api = over_tls(Script::run().poll(answered("Hi!")), &authority);
+        let files = [
+            RESOLV,
+            ("ca.pem", authority.pem.as_str()),
+            ("etc/nsswitch.conf", "hosts: mymachines\n"),
+            ("etc/hosts", hosts),
+        ];
+        let command = as_process_1(&api, host, &files, &folder.0).env("SSL_CERT_FILE", "/ca.pem");
+        command.arg("Hello").run().answers("Hi!");
+    }
+}
+
 #[test]
 #[ignore = "needs root"]
 fn an_empty_root_has_the_public_authorities_and_no_other() {
