@@ -9,10 +9,6 @@ MUSL := $(ARCH)-unknown-linux-musl
 TARGET ?= $(if $(wildcard $(shell rustc --print target-libdir --target $(MUSL) 2>/dev/null)),$(MUSL),$(ARCH)-unknown-linux-gnu)
 BINARY = $(TARGET_DIR)/$(TARGET)/release/relevance-run
 RUSTFLAGS_STATIC = -C target-feature=+crt-static
-# On this target Rust links with LLD, which can leave out the unwinding tables (a tenth of the file).
-ifeq ($(TARGET),x86_64-unknown-linux-gnu)
-RUSTFLAGS_STATIC += -C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T,$(CURDIR)/.cargo/no-unwind-tables.ld
-endif
 
 .PHONY: help build where demo test isolated recipes check fake-api fuzz bench bloat install
 
