@@ -33,7 +33,7 @@ use args::{Args, Command, Job, Source};
 use client::Client;
 use error::{Error, Exit, error};
 use outcome::{Outcome, Reporter, Sink};
-use progress::{Cut, Deadline, Facts, Progress, Stage};
+use progress::{Deadline, Facts, Progress, Stage};
 use settings::Settings;
 use terminal::Console;
 use wait::Session;
@@ -137,10 +137,13 @@ fn watch(
         };
         // While this is held no request begins, and it is not let go where the command ends.
         let facts = progress.lock();
-        let cut = match event {
+        let (signal, what) = match event {
             Ok(Event::Done(exit)) => return exit,
-            Ok(Event::Signal(signal)) => Cut::Signal(signal),
-            Err(_) if deadline.remaining() == Some(Duration::ZERO) => Cut::Deadline(deadline),
+            Ok(Event::Signal(signal)) => (Some(signal), format!("ended by signal {signal}")),
+            Err(_) if deadline.remaining() == Some(Duration::ZERO) => (
+                None,
+                format!("the timeout of {:?} passed", deadline.timeout),
+            ),
             Err(_) => {
                 let status = status(&facts, reporter.started);
                 drop(facts);
@@ -150,7 +153,7 @@ fn watch(
         };
         // Nothing remains of a result that was being written.
         drop(reporter.sink.discard());
-        let error = facts.cut_short(cut, &reporter.settings);
+        let error = facts.cut_short(signal, &what, &reporter.settings);
         return reporter.report(Err(error), &facts);
     }
 }

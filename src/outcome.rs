@@ -98,7 +98,7 @@ impl Reporter {
             .map_or_else(|error| error.exit, |_| Exit::Success);
         let is_over = exit == Exit::Failed || matches!(result, Ok(Outcome::Answered { .. }));
         let written = match self.text(&result, exit, facts) {
-            Some(text) => self.sink.write(&self.settings.token.redact(&text)),
+            Some(text) => self.sink.write(&self.settings.token.redact(text)),
             None => Ok(()),
         };
         if let Err(error) = &result {

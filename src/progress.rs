@@ -44,7 +44,7 @@ pub struct Facts {
 pub struct Deadline {
     /// `None` is no limit.
     at: Option<Instant>,
-    timeout: Duration,
+    pub timeout: Duration,
 }
 
 impl Deadline {
@@ -61,13 +61,6 @@ impl Deadline {
         self.at
             .map(|at| at.saturating_duration_since(Instant::now()))
     }
-}
-
-/// What ends the command before its time.
-#[derive(Clone, Copy)]
-pub enum Cut {
-    Deadline(Deadline),
-    Signal(u8),
 }
 
 impl Facts {
@@ -87,8 +80,8 @@ impl Facts {
         format!("the run may have been started, so look at {page} before you run it again")
     }
 
-    /// What it means for the command to be ended now.
-    pub fn cut_short(&self, cut: Cut, settings: &Settings) -> Error {
+    /// What it means for the command to be ended now: by a signal, else because `what` says that time is up.
+    pub fn cut_short(&self, signal: Option<u8>, what: &str, settings: &Settings) -> Error {
         let trouble = self.trouble.as_deref();
         let (exit, meaning) = match self.stage {
             Stage::Unsent => (
@@ -102,16 +95,10 @@ impl Facts {
             }
             Stage::Reporting => (Exit::Unknown, "the answer was being written".to_owned()),
         };
-        match cut {
-            Cut::Deadline(deadline) => {
-                let message = format!("the timeout of {:?} passed; {meaning}", deadline.timeout);
-                Error::new(exit, message)
-            }
-            Cut::Signal(number) => Error::new(
-                Exit::Signal(number),
-                format!("ended by signal {number}; {meaning}"),
-            ),
-        }
+        Error::new(
+            signal.map_or(exit, Exit::Signal),
+            format!("{what}; {meaning}"),
+        )
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Console {
 struct State {
     /// The progress line is on the screen.
     drawn: bool,
+    /// The result is being told: no progress line comes between.
+    over: bool,
     last_output: Instant,
 }
 
@@ -90,6 +92,7 @@ impl Console {
             has_progress_line: !quiet && !verbose && !dumb && io::stderr().is_terminal(),
             state: Mutex::new(State {
                 drawn: false,
+                over: false,
                 last_output: Instant::now(),
             }),
         }
@@ -103,11 +106,9 @@ impl Console {
     pub fn say(&self, message: &str) {
         let mut state = self.lock();
         let before = if state.drawn { CLEAR_LINE } else { "" };
-        write_line(before, &self.settings.token.redact(message));
-        *state = State {
-            drawn: false,
-            last_output: Instant::now(),
-        };
+        write_line(before, &self.settings.token.redact(message.to_owned()));
+        state.drawn = false;
+        state.last_output = Instant::now();
     }
 
     /// A line for `--verbose`.
@@ -132,19 +133,22 @@ impl Console {
         if self.verbose {
             return self.say(status);
         }
+        let mut state = self.lock();
+        state.last_output = Instant::now();
+        if state.over {
+            return;
+        }
         // Written over what was there, so that nothing flickers. The cursor goes back to the start, where the echo
         // of a typed ^C does not wrap.
         let line = format!("\r{NO_WRAP}{status}{CLEAR_REST}{WRAP}\r");
         let _ = io::stderr().lock().write_all(line.as_bytes());
-        *self.lock() = State {
-            drawn: true,
-            last_output: Instant::now(),
-        };
+        state.drawn = true;
     }
 
-    /// Takes the progress line off the screen.
+    /// Takes the progress line off the screen, for good.
     pub fn clear(&self) {
         let mut state = self.lock();
+        state.over = true;
         if state.drawn {
             let _ = io::stderr().lock().write_all(CLEAR_LINE.as_bytes());
             state.drawn = false;

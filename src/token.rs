@@ -61,21 +61,25 @@ impl Token {
         self.0.split_once(':').unwrap_or((&self.0, ""))
     }
 
-    /// `text` without the token and without its key half.
-    pub fn redact(&self, text: &str) -> String {
-        let text = text.replace(&self.0, REDACTED);
+    /// `text` without the token and without its key half. Nearly always that is the text itself, however long.
+    pub fn redact(&self, mut text: String) -> String {
         let key = self.halves().1;
-        if key.len() >= MIN_KEY_LENGTH || key.starts_with("sk-") {
-            text.replace(key, REDACTED)
-        } else {
-            text
+        let is_real = key.len() >= MIN_KEY_LENGTH || key.starts_with("sk-");
+        for secret in [self.0.as_str(), key]
+            .into_iter()
+            .take(1 + usize::from(is_real))
+        {
+            if text.contains(secret) {
+                text = text.replace(secret, REDACTED);
+            }
         }
+        text
     }
 
     /// Text from the server as a part of a message: one short line, no control characters, never the token.
     pub fn clean(&self, text: &str) -> String {
         // Redacted before it is shortened: a cut would leave most of a key unrecognised.
-        let text = self.redact(&one_line(text));
+        let text = self.redact(one_line(text));
         match text.char_indices().nth(MAX_QUOTED) {
             Some((end, _)) => format!("{}…", &text[..end]),
             None => text,
@@ -108,16 +112,16 @@ mod tests {
     fn redacts_the_whole_and_the_key_half() {
         let token = Token::new("project-1:sk-0123456789").unwrap();
         assert_eq!(
-            token.redact("a project-1:sk-0123456789 b"),
+            token.redact("a project-1:sk-0123456789 b".into()),
             "a [redacted] b"
         );
         assert_eq!(
-            token.redact("sk-0123456789 and project-1"),
+            token.redact("sk-0123456789 and project-1".into()),
             "[redacted] and project-1"
         );
         assert_eq!(format!("{token:?}"), "[redacted]");
         assert_eq!(
-            Token::new("p:key").unwrap().redact("a key of p:key"),
+            Token::new("p:key").unwrap().redact("a key of p:key".into()),
             "a key of [redacted]"
         );
     }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::client::{Client, Fault, Reply};
 use crate::error::{Error, Exit, error};
 use crate::pace;
-use crate::progress::{Cut, Deadline, Progress, Stage};
+use crate::progress::{Deadline, Progress, Stage};
 use crate::settings::Settings;
 use crate::terminal::Console;
 use crate::wire::{self, Ending, Phase, Poll, Run, Triggered};
@@ -236,6 +236,12 @@ impl Session {
                 }
             });
         }
+        // Who is not told of updates does not pay for them.
+        let seen = if self.console.is_verbose() {
+            seen
+        } else {
+            usize::MAX
+        };
         let poll = Poll::parse(&reply.body, seen).map_err(|why| {
             self.detail_reply(&name, reply, "");
             Setback::Transient(
@@ -273,6 +279,7 @@ impl Session {
             self.console
                 .detail(|| format!("{what}: {why}; again in {seconds:.1} s"));
             let mut facts = self.progress.lock();
+            let http_status = error.http_status;
             facts.trouble = Some(error.message);
             if after.is_some()
                 && self
@@ -280,10 +287,14 @@ impl Session {
                     .remaining()
                     .is_some_and(|remaining| delay >= remaining)
             {
-                let passed = facts.cut_short(Cut::Deadline(self.deadline), &self.settings);
+                let what = format!(
+                    "waiting {delay:?} would pass the timeout of {:?}",
+                    self.deadline.timeout
+                );
+                let error = facts.cut_short(None, &what, &self.settings);
                 return Err(Error {
-                    http_status: error.http_status,
-                    ..passed
+                    http_status,
+                    ..error
                 });
             }
             drop(facts);

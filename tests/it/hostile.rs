@@ -66,6 +66,22 @@ fn a_response_over_64_mib_is_an_error_and_not_memory() {
     }
 }
 
+/// Just within the bound: it is told whole, and in no more than a few times its size.
+#[test]
+fn an_answer_of_60_mib() {
+    let long = "x".repeat(60 << 20);
+    for arguments in [vec!["Hello"], vec!["--json", "Hello"]] {
+        let api = Script::run().poll(answered(&long)).start();
+        let output = within_memory(&api, &arguments);
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(output.stdout.len() > 60 << 20);
+    }
+}
+
 #[test]
 fn a_claimed_length_reserves_nothing() {
     let lie = Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\n{}")

@@ -25,6 +25,8 @@ mod answer;
 mod arguments;
 /// Signals, the deadline, lost output.
 mod ends;
+/// The fake API itself, held against API.md.
+mod faithful;
 /// Servers that mean harm.
 mod hostile;
 /// Names, process 1 and an empty root; as root.

@@ -1,6 +1,12 @@
 /*! Proxies, as in curl and checked beside it where it is installed. */
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ServerConnection, StreamOwned};
 
 use crate::command::{Folder, relevance_run};
 use crate::fake::server::Server;
@@ -159,6 +165,65 @@ fn credentials_in_the_url_are_sent_to_the_proxy_alone() {
             .iter()
             .all(|request| request.header("Proxy-Authorization").is_none())
     );
+}
+
+/// TLS to the proxy, and within it TLS to the API.
+#[test]
+fn a_proxy_may_be_https() {
+    let authority = Authority::new();
+    let folder = Folder::new();
+    let pem = folder.file("ca.pem", &authority.pem);
+    let api = Script::run()
+        .poll(answered("Hi!"))
+        .tls(authority.server(&["api.example.com"], false))
+        .start();
+    let (address, config) = (api.server.address, authority.server(&["localhost"], false));
+    let proxy = Server::sockets(move |client| {
+        let mut client =
+            StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), client);
+        let head = read_head(&mut client)?;
+        assert!(head.starts_with("CONNECT api.example.com:443 HTTP/1.1\r\n"));
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        tunnel_by_turns(client, TcpStream::connect(address)?)
+    });
+    let output = relevance_run(&api)
+        .env("RELEVANCE_BASE_URL", "https://api.example.com/latest")
+        .env(
+            "HTTPS_PROXY",
+            format!("https://localhost:{}", proxy.address.port()),
+        )
+        .env("SSL_CERT_FILE", pem)
+        .arg("Hello")
+        .run();
+    output.answers("Hi!");
+    assert_eq!(proxy.connections(), 1);
+}
+
+/// A TLS stream cannot be read and written by two threads, so the two directions take turns.
+fn tunnel_by_turns(
+    mut client: StreamOwned<ServerConnection, TcpStream>,
+    mut api: TcpStream,
+) -> std::io::Result<()> {
+    let turn = Some(Duration::from_millis(5));
+    client.sock.set_read_timeout(turn)?;
+    api.set_read_timeout(turn)?;
+    let mut buffer = [0; 65536];
+    loop {
+        for to_api in [true, false] {
+            let read = if to_api {
+                client.read(&mut buffer)
+            } else {
+                api.read(&mut buffer)
+            };
+            match read {
+                Ok(0) => return Ok(()),
+                Ok(length) if to_api => api.write_all(&buffer[..length])?,
+                Ok(length) => client.write_all(&buffer[..length])?,
+                Err(why) if why.kind() == ErrorKind::WouldBlock => {}
+                Err(why) => return Err(why),
+            }
+        }
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Tunnel {
     }
 }
 
-pub fn read_head(client: &mut TcpStream) -> io::Result<String> {
+pub fn read_head(client: &mut impl Read) -> io::Result<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
