@@ -1,5 +1,3 @@
-use std::process::{Command, Stdio};
-
 use serde_json::{Value, json};
 
 use crate::command::{Folder, relevance_run};
@@ -208,27 +206,8 @@ fn no_wait_and_resume_compose_in_a_shell() {
         .poll(in_progress())
         .poll(answered("Hi!"))
         .start();
-    let mut command = relevance_run(&api).command;
-    let program = command.get_program().to_owned();
-    let variables: Vec<_> = command
-        .get_envs()
-        .map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()))
-        .collect();
-    command = Command::new("/bin/sh");
-    command
-        .env_clear()
-        .envs(variables)
-        .env("RUN", program)
-        .args([
-            "-c",
-            r#"exec "$RUN" --resume "$("$RUN" --no-wait 'Hello')""#,
-        ]);
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "Hi!\n");
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{output:?}"
-    );
+    let script = r#"exec "$RUN" --resume "$("$RUN" --no-wait 'Hello')""#;
+    relevance_run(&api).in_shell(script).run().answers("Hi!");
     assert_eq!(api.triggers(), 1);
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::fake::tls::Authority;
 use crate::script::{Scripted, TOKEN};
 
 /// Longer than any test may take; a command that runs on is killed and fails.
@@ -79,6 +80,21 @@ impl Cmd {
     pub fn unset(mut self, name: &str) -> Cmd {
         self.command.env_remove(name);
         self
+    }
+
+    /// The same through a shell, where `script` runs it as `"$RUN" "$@"`.
+    pub fn in_shell(self, script: &str) -> Cmd {
+        let mut shell = Command::new("/bin/sh");
+        let variables = self.command.get_envs();
+        let variables = variables.filter_map(|(name, value)| Some((name, value?)));
+        shell
+            .env_clear()
+            .envs(variables)
+            .env("RUN", self.command.get_program());
+        shell
+            .args(["-c", script, "sh"])
+            .args(self.command.get_args());
+        Cmd::from(shell)
     }
 
     pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Cmd {
@@ -300,5 +316,23 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An authority, and its certificate in a file for `SSL_CERT_FILE`.
+pub struct Trusted {
+    pub authority: Authority,
+    pub pem: PathBuf,
+    _folder: Folder,
+}
+
+impl Trusted {
+    pub fn new() -> Trusted {
+        let (authority, folder) = (Authority::new(), Folder::new());
+        Trusted {
+            pem: folder.file("ca.pem", &authority.pem),
+            authority,
+            _folder: folder,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -137,25 +137,13 @@ fn a_signal_ends_a_connect_a_handshake_and_a_read_of_standard_input() {
 fn a_signal_ignored_from_the_start_stays_ignored() {
     let held = answered("Hi!").after(Duration::from_millis(300));
     let api = Script::run().poll(held).start();
-    let ours = relevance_run(&api).command;
-    let variables: Vec<_> = ours
-        .get_envs()
-        .map(|(name, value)| (name, value.unwrap()))
-        .collect();
-    let mut shell = Command::new("/bin/sh");
-    shell
-        .env_clear()
-        .envs(variables)
-        .env("RUN", ours.get_program());
-    shell
-        .args(["-c", r#"trap "" HUP; exec "$RUN" Hello"#])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    let child = shell.spawn().unwrap();
+    let command = relevance_run(&api)
+        .arg("Hello")
+        .in_shell(r#"trap "" HUP; exec "$RUN" "$@""#);
+    let running = command.spawn();
     api.wait_for_requests(2);
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::HUP).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "Hi!\n");
+    running.signal(Signal::HUP);
+    running.wait().answers("Hi!");
 }
 
 /// Runs with `--timeout 1s` and holds it to that.

@@ -1,11 +1,10 @@
 /*! A server that means harm: a clear error or survival, bounded memory, no panic, no request outside the API's paths. */
 
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::command::relevance_run;
+use crate::command::{Output, relevance_run};
 use crate::fake::server::{Reply, Step};
 use crate::script::{Script, Scripted, answered, poll, triggered};
 
@@ -14,25 +13,9 @@ const RUN: &str = "studio-1/job-1";
 const MEMORY: u32 = 480_000;
 
 /// Runs under a limit of memory; an allocation beyond it would end the process by SIGABRT.
-fn within_memory(api: &Scripted, arguments: &[&str]) -> std::process::Output {
-    let ours = relevance_run(api).command;
-    let variables: Vec<_> = ours
-        .get_envs()
-        .map(|(name, value)| (name, value.unwrap()))
-        .collect();
-    let mut shell = Command::new("/bin/sh");
-    shell
-        .env_clear()
-        .envs(variables)
-        .env("RUN", ours.get_program());
-    shell
-        .args([
-            "-c",
-            &format!("ulimit -v {MEMORY}; exec \"$RUN\" \"$@\""),
-            "sh",
-        ])
-        .args(arguments);
-    shell.stdin(Stdio::null()).output().unwrap()
+fn within_memory(api: &Scripted, arguments: &[&str]) -> Output {
+    let script = format!("ulimit -v {MEMORY}; exec \"$RUN\" \"$@\"");
+    relevance_run(api).args(arguments).in_shell(&script).run()
 }
 
 fn endless() -> Reply {
@@ -53,16 +36,10 @@ fn a_response_over_64_mib_is_an_error_and_not_memory() {
     for reply in [endless(), huge()] {
         let api = Script::new().trigger(reply.clone()).start();
         let output = within_memory(&api, &["Hello"]);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(5), "{stderr}");
-        assert!(
-            stderr.contains("larger than 64 MiB") && stderr.lines().count() == 1,
-            "{stderr}"
-        );
+        output.fails(5, &["larger than 64 MiB"]);
 
         let api = Script::run().poll(reply).poll(answered("Hi!")).start();
-        let output = within_memory(&api, &["Hello"]);
-        assert_eq!(output.stdout, b"Hi!\n", "{output:?}");
+        within_memory(&api, &["Hello"]).answers("Hi!");
     }
 }
 
@@ -73,11 +50,7 @@ fn an_answer_of_60_mib() {
     for arguments in [vec!["Hello"], vec!["--json", "Hello"]] {
         let api = Script::run().poll(answered(&long)).start();
         let output = within_memory(&api, &arguments);
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        output.exits(0);
         assert!(output.stdout.len() > 60 << 20);
     }
 }
@@ -87,7 +60,7 @@ fn a_claimed_length_reserves_nothing() {
     let lie = Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\n{}")
         .then(Step::Close);
     let api = Script::run().poll(lie).poll(answered("Hi!")).start();
-    assert_eq!(within_memory(&api, &["Hello"]).stdout, b"Hi!\n");
+    within_memory(&api, &["Hello"]).answers("Hi!");
 }
 
 #[test]
@@ -154,8 +127,7 @@ fn a_million_updates() {
     let end = r#"{"type":"chain-success","output":{"output":{"answer":"Hi!"}}}"#;
     let body = format!(r#"{{"type":"complete","updates":[{updates},{end}]}}"#);
     let api = Script::run().poll(Reply::text(200, &body)).start();
-    let output = within_memory(&api, &["Hello"]);
-    assert_eq!(output.stdout, b"Hi!\n", "{output:?}");
+    within_memory(&api, &["Hello"]).answers("Hi!");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::command::{Cmd, Folder, binary, relevance_run};
+use crate::command::{Cmd, Folder, Trusted, binary, relevance_run};
 use crate::fake::server::Reply;
 use crate::fake::tls::Authority;
 use crate::script::{Script, Scripted, answered, in_progress};
@@ -74,10 +74,8 @@ fn url(api: &Scripted, host: &str) -> String {
 #[ignore = "needs a network namespace"]
 fn a_name_that_does_not_resolve_at_first_is_tried_again() {
     name_server();
-    let authority = Authority::new();
-    let folder = Folder::new();
-    let pem = folder.file("ca.pem", &authority.pem);
-    let api = over_tls(Script::run().poll(answered("Hi!")), &authority);
+    let Trusted { authority, pem, .. } = &Trusted::new();
+    let api = over_tls(Script::run().poll(answered("Hi!")), authority);
     let output = relevance_run(&api)
         .env("RELEVANCE_BASE_URL", url(&api, "late.test"))
         .env("SSL_CERT_FILE", pem)

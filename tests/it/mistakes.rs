@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use crate::command::{Cmd, Folder, Output, relevance_run};
+use crate::command::{Cmd, Folder, Output, Trusted, relevance_run};
 use crate::fake::server::Reply;
-use crate::fake::tls::Authority;
 use crate::script::{Script, Scripted, TOKEN};
 
 /// What was done, the exit code, and what the line has to have.
@@ -195,9 +194,7 @@ fn mistakes_of_the_network() {
         ],
     );
 
-    let authority = Authority::new();
-    let folder = Folder::new();
-    let pem = folder.file("ca.pem", &authority.pem);
+    let Trusted { authority, pem, .. } = &Trusted::new();
     let inspected = Script::new()
         .tls(authority.server(&["localhost"], false))
         .start();

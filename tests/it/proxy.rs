@@ -8,18 +8,15 @@ use std::time::Duration;
 
 use rustls::{ServerConnection, StreamOwned};
 
-use crate::command::{Folder, relevance_run};
+use crate::command::{Trusted, relevance_run};
 use crate::fake::server::Server;
-use crate::fake::tls::Authority;
 use crate::script::{Script, answered};
 use crate::tunnel::{Tunnel, read_head};
 
 /// Runs with these variables, where `{proxy}` is a proxy that leads to the API and `{dead}` one that is not there;
 /// says whether the proxy was used. The same is asked of curl.
 fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
-    let authority = Authority::new();
-    let folder = Folder::new();
-    let pem = folder.file("ca.pem", &authority.pem);
+    let Trusted { authority, pem, .. } = &Trusted::new();
     let api = Script::run()
         .poll(answered("Hi!"))
         .tls(authority.server(&[host], false))
@@ -39,7 +36,7 @@ fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
         .collect();
     let mut command = relevance_run(&api)
         .env("RELEVANCE_BASE_URL", &url)
-        .env("SSL_CERT_FILE", &pem)
+        .env("SSL_CERT_FILE", pem)
         .arg("Hello");
     for (name, value) in &variables {
         command = command.env(name, value);
@@ -50,7 +47,7 @@ fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
     let mut curl = Command::new("curl");
     curl.env_clear()
         .args(["--silent", "--cacert"])
-        .arg(&pem)
+        .arg(pem)
         .envs(variables.iter().map(|(name, value)| (name, value)));
     if let Ok(output) = curl
         .arg(format!("{}/not-there", url.trim_end_matches("/latest")))
@@ -132,9 +129,7 @@ fn no_proxy() {
 
 #[test]
 fn credentials_in_the_url_are_sent_to_the_proxy_alone() {
-    let authority = Authority::new();
-    let folder = Folder::new();
-    let pem = folder.file("ca.pem", &authority.pem);
+    let Trusted { authority, pem, .. } = &Trusted::new();
     let api = Script::run()
         .poll(answered("Hi!"))
         .tls(authority.server(&["localhost"], false))
@@ -170,9 +165,7 @@ fn credentials_in_the_url_are_sent_to_the_proxy_alone() {
 /// TLS to the proxy, and within it TLS to the API.
 #[test]
 fn a_proxy_may_be_https() {
-    let authority = Authority::new();
-    let folder = Folder::new();
-    let pem = folder.file("ca.pem", &authority.pem);
+    let Trusted { authority, pem, .. } = &Trusted::new();
     let api = Script::run()
         .poll(answered("Hi!"))
         .tls(authority.server(&["api.example.com"], false))

@@ -1,5 +1,4 @@
-use crate::command::{Cmd, Folder, bare, relevance_run};
-use crate::fake::tls::Authority;
+use crate::command::{Cmd, Folder, Trusted, bare, relevance_run};
 use crate::script::{Script, TOKEN, answered};
 use crate::tunnel::Tunnel;
 
@@ -285,9 +284,7 @@ fn values_that_are_not_text_are_refused() {
 /// The real URL, with the real names: a proxy of the test's own leads to a server of the test's own.
 #[test]
 fn regions_lead_to_their_hosts() {
-    let authority = Authority::new();
-    let folder = Folder::new();
-    let pem = folder.file("ca.pem", &authority.pem);
+    let Trusted { authority, pem, .. } = &Trusted::new();
     for (name, value, code) in [
         ("RELEVANCE_REGION", "us", "bcbe5a"),
         ("RELEVANCE_REGION", "EU", "d7b62b"),
@@ -309,7 +306,7 @@ fn regions_lead_to_their_hosts() {
                     "ignored"
                 },
             )
-            .env("SSL_CERT_FILE", &pem)
+            .env("SSL_CERT_FILE", pem)
             .env("HTTPS_PROXY", tunnel.url())
             .args(["--verbose", "Hello"])
             .run();

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::command::{Folder, relevance_run};
+use crate::command::{Trusted, relevance_run};
 use crate::fake::server::{Reply, Server, Step};
-use crate::fake::tls::Authority;
 use crate::script::{Script, Scripted, answered, triggered};
 use crate::tunnel;
 
@@ -142,9 +141,7 @@ fn a_connection_refused_at_first_is_tried_again() {
 
 #[test]
 fn a_handshake_cut_off_is_tried_again() {
-    let authority = Authority::new();
-    let folder = Folder::new();
-    let pem = folder.file("ca.pem", &authority.pem);
+    let Trusted { authority, pem, .. } = &Trusted::new();
     let api = Script::run()
         .poll(answered("Hi!"))
         .tls(authority.server(&["localhost"], false))
@@ -164,9 +161,7 @@ fn a_handshake_cut_off_is_tried_again() {
 
 #[test]
 fn a_tunnel_refused_at_first_is_tried_again() {
-    let authority = Authority::new();
-    let folder = Folder::new();
-    let pem = folder.file("ca.pem", &authority.pem);
+    let Trusted { authority, pem, .. } = &Trusted::new();
     for refusal in [
         "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 407 Who\r\n\r\n",
@@ -187,7 +182,7 @@ fn a_tunnel_refused_at_first_is_tried_again() {
         });
         let output = relevance_run(&api)
             .env("HTTPS_PROXY", format!("http://{}", front.address))
-            .env("SSL_CERT_FILE", &pem)
+            .env("SSL_CERT_FILE", pem)
             .arg("Hello")
             .run();
         output.answers("Hi!");
