@@ -137,8 +137,8 @@ impl Triggered {
             #[serde(borrow)]
             conversation_id: Option<&'a RawValue>,
         }
-        let body: Body = serde_json::from_slice(body).ok()?;
-        let job: JobInfo = read(Some(body.job_info))?;
+        let body: Body = object(serde_json::from_slice(body).ok())?;
+        let job: JobInfo = object(Some(body.job_info))?;
         // One page of the vendor's shows the conversation's id inside `job_info`.
         let conversation_id = [body.conversation_id, job.conversation_id]
             .into_iter()
@@ -220,8 +220,8 @@ impl Poll {
     /// The reply of a poll; `seen` updates are known already and not listed again.
     ///
     /// # Errors
-    /// The body is not a JSON object.
-    pub fn parse(body: &[u8], seen: usize) -> Result<Poll, serde_json::Error> {
+    /// What the body is instead of a JSON object.
+    pub fn parse(body: &[u8], seen: usize) -> Result<Poll, String> {
         #[derive(serde::Deserialize)]
         struct Body<'a> {
             #[serde(rename = "type", borrow)]
@@ -229,12 +229,13 @@ impl Poll {
             #[serde(borrow)]
             updates: Option<&'a RawValue>,
         }
-        let body: Body = serde_json::from_slice(body)?;
+        let body: &RawValue = serde_json::from_slice(body).map_err(|why| why.to_string())?;
+        let body: Body = object(Some(body)).ok_or("it is no JSON object of a known form")?;
         let updates: Vec<&RawValue> = read(body.updates).unwrap_or_default();
         let mut fresh = Vec::new();
         let (mut success, mut failure) = (None, None);
         for (index, update) in updates.iter().enumerate() {
-            let Some(update) = read::<Update>(Some(update)) else {
+            let Some(update) = object::<Update>(Some(update)) else {
                 continue;
             };
             let kind: String = read(update.kind).unwrap_or_default();
@@ -267,12 +268,12 @@ impl Poll {
 
 impl Ending {
     fn of_success(update: Update) -> Ending {
-        let output: Output = read(update.output).unwrap_or_default();
+        let output: Output = object(update.output).unwrap_or_default();
         let status: String = read(output.status).unwrap_or_default();
         if status == "failed" || status == "cancelled" {
             return Ending::failure(&update, &output, format!("its status is {status}"));
         }
-        let inner: Output = read(output.output).unwrap_or_default();
+        let inner: Output = object(output.output).unwrap_or_default();
         let whole = output.output.or(update.output);
         let answer = read(inner.answer)
             .or_else(|| read(output.answer))
@@ -284,7 +285,7 @@ impl Ending {
     }
 
     fn of_failure(update: Update) -> Ending {
-        let output: Output = read(update.output).unwrap_or_default();
+        let output: Output = object(update.output).unwrap_or_default();
         Ending::failure(&update, &output, String::new())
     }
 
@@ -309,7 +310,7 @@ fn error_text(errors: &RawValue) -> String {
     let listed: Vec<&RawValue> = read(Some(errors)).unwrap_or_default();
     let texts: Vec<String> = listed
         .into_iter()
-        .map(|error| match read::<RunError>(Some(error)) {
+        .map(|error| match object::<RunError>(Some(error)) {
             Some(error) => error.body,
             None => error.get().to_owned(),
         })
@@ -332,4 +333,9 @@ pub fn refusal_text(body: &[u8]) -> String {
 /// A member as a `T`, or `None` where it is absent or something else.
 fn read<'a, T: Deserialize<'a>>(member: Option<&'a RawValue>) -> Option<T> {
     serde_json::from_str(member?.get()).ok()
+}
+
+/// A member as a `T` that is an object. On its own serde would take a list too, by position.
+fn object<'a, T: Deserialize<'a>>(member: Option<&'a RawValue>) -> Option<T> {
+    read(member.filter(|raw| raw.get().starts_with('{')))
 }

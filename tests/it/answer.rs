@@ -25,6 +25,12 @@ fn where_the_answer_is_found() {
         (r#"{"output":{"answer":7}}"#, r#"{"answer":7}"#),
         (r#"{"output":"text"}"#, r#""text""#),
         (r#"{"output":[1,2]}"#, "[1,2]"),
+        // Lists are results and not objects by position.
+        (r#"{"output":["a","b","c","d"]}"#, r#"["a","b","c","d"]"#),
+        (
+            r#"["failed",{"answer":"x"},"y",[]]"#,
+            r#"["failed",{"answer":"x"},"y",[]]"#,
+        ),
         (r#"{"result":1}"#, r#"{"result":1}"#),
         (r#"{"output":null,"x":1}"#, r#"{"output":null,"x":1}"#),
         (r#""just text""#, r#""just text""#),
