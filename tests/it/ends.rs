@@ -42,6 +42,7 @@ impl FullQueue {
 
 /// Ends `command` with `signal` as soon as `reached` says so.
 fn ended_by(signal: Signal, command: Cmd, reached: impl FnOnce()) -> crate::command::Output {
+    let _timed = crate::timed();
     let running = command.spawn();
     reached();
     let sent = Instant::now();
@@ -148,6 +149,7 @@ fn a_signal_ignored_from_the_start_stays_ignored() {
 
 /// Runs with `--timeout 1s` and holds it to that.
 fn within_a_second(command: Cmd) -> crate::command::Output {
+    let _timed = crate::timed();
     let output = command.args(["--timeout", "1s", "Hello"]).run();
     let took = output.took.as_secs_f64();
     assert!((0.9..2.0).contains(&took), "took {took} s\n{output}");
@@ -317,15 +319,14 @@ fn an_output_folder_that_goes_away_is_exit_5() {
 }
 
 fn into_a_closed_pipe(api: &Scripted, arguments: &[&str]) -> std::process::Output {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
     let mut command = relevance_run(api).args(arguments).command;
-    let mut child = command
+    command
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    child.wait_with_output().unwrap()
+        .stdout(writer)
+        .output()
+        .unwrap()
 }
 
 #[test]

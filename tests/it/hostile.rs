@@ -33,6 +33,7 @@ fn huge() -> Reply {
 
 #[test]
 fn a_response_over_64_mib_is_an_error_and_not_memory() {
+    let _busy = crate::busy();
     for reply in [endless(), huge()] {
         let api = Script::new().trigger(reply.clone()).start();
         let output = within_memory(&api, &["Hello"]);
@@ -46,6 +47,7 @@ fn a_response_over_64_mib_is_an_error_and_not_memory() {
 /// Just within the bound: it is told whole, and in no more than a few times its size.
 #[test]
 fn an_answer_of_60_mib() {
+    let _busy = crate::busy();
     let long = "x".repeat(60 << 20);
     for arguments in [vec!["Hello"], vec!["--json", "Hello"]] {
         let api = Script::run().poll(answered(&long)).start();
@@ -65,6 +67,7 @@ fn a_claimed_length_reserves_nothing() {
 
 #[test]
 fn depth_is_no_danger() {
+    let _busy = crate::busy();
     let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let objects = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
     for deep in [&nested, &objects] {
@@ -123,6 +126,7 @@ fn depth_is_no_danger() {
 
 #[test]
 fn a_million_updates() {
+    let _busy = crate::busy();
     let updates = vec![r#"{"type":"step"}"#; 1_000_000].join(",");
     let end = r#"{"type":"chain-success","output":{"output":{"answer":"Hi!"}}}"#;
     let body = format!(r#"{{"type":"complete","updates":[{updates},{end}]}}"#);

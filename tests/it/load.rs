@@ -11,6 +11,7 @@ use crate::script::{Script, answered, in_progress};
 
 #[test]
 fn two_hundred_processes_each_get_their_own_answer() {
+    let _busy = crate::busy();
     let course = Course {
         takes: Duration::from_secs(2),
         held: Duration::from_millis(300),
@@ -45,6 +46,7 @@ fn two_hundred_processes_each_get_their_own_answer() {
 
 #[test]
 fn twenty_thousand_polls_leave_nothing_behind() {
+    let _busy = crate::busy();
     // Held where it is looked at; every 100th closes its connection, as servers do.
     let closing = in_progress().then(crate::fake::server::Step::Close);
     let look = || in_progress().after(Duration::from_millis(500));

@@ -4,6 +4,7 @@ Tests through the real binary, against the fake API on real sockets. This file i
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,9 +64,22 @@ pub fn eventually(what: &str, happened: impl Fn() -> bool) {
     let started = Instant::now();
     while !happened() {
         assert!(
-            started.elapsed() < Duration::from_secs(20),
+            started.elapsed() < command::LIMIT,
             "waited in vain for {what}"
         );
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Tests that hold the program to a time and tests that keep every core busy do not run at the same time.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// For as long as this is held, no test keeps the machine busy.
+pub fn timed() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For as long as this is held, no test is held to a time.
+pub fn busy() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
 }

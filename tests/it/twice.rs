@@ -206,6 +206,7 @@ fn turned_away_with_429_is_sent_again_and_retry_after_is_honoured() {
 
 #[test]
 fn at_most_five_attempts_each_waiting_longer() {
+    let _timed = crate::timed();
     let busy = || Reply::error(429, "rate limit", "x");
     let mut script = Script::new();
     for _ in 0..5 {

@@ -162,6 +162,7 @@ fn an_unknown_type_is_waited_on_with_one_warning() {
 /// From the start of one poll to the start of the next, so that a held poll is no further wait.
 #[test]
 fn the_pace_is_measured_from_start_to_start() {
+    let _timed = crate::timed();
     let slow = in_progress().after(Duration::from_millis(400));
     let held = in_progress().after(Duration::from_millis(700));
     let script = Script::run()
@@ -189,6 +190,7 @@ fn the_pace_is_measured_from_start_to_start() {
 
 #[test]
 fn a_fixed_interval_replaces_the_pace() {
+    let _timed = crate::timed();
     let script = Script::run().polls(4, in_progress()).poll(answered("Hi!"));
     let api = script.start();
     let output = relevance_run(&api)
