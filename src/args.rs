@@ -11,6 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::error::{Error, error};
 use crate::wire::{Id, Run};
 
+/// What `--version` prints.
 pub const VERSION: &str = concat!("relevance-run ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// At most 80 columns and 50 lines: it is read on a terminal.
@@ -116,6 +117,7 @@ pub enum Job {
     Resume(Run),
 }
 
+/// What the command line says of a run.
 pub struct Args {
     pub job: Job,
     pub agent_id: Option<Id>,

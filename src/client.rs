@@ -28,6 +28,7 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(90);
 const MAX_BODY: u64 = 64 << 20;
 const USER_AGENT: &str = concat!("relevance-run/", env!("CARGO_PKG_VERSION"));
 
+/// A connection to the API, kept open between requests.
 pub struct Client {
     agent: ureq::Agent,
     settings: Arc<Settings>,

@@ -70,6 +70,7 @@ pub struct Error {
 }
 
 impl Error {
+    /// Without what only some errors have; see the macro `error` for the usual way.
     pub fn new(exit: Exit, message: String) -> Error {
         Error {
             exit,

@@ -23,7 +23,7 @@ mod wire;
 use std::env;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -41,6 +41,10 @@ use wire::{Run, TriggerRequest};
 
 /// Longest message, in bytes: as much as a response may have.
 const MAX_MESSAGE: u64 = 64 << 20;
+/// Longest that the end waits for a result that is being written.
+const LAST_WRITE: Duration = Duration::from_millis(100);
+/// Longest that the end waits for its own messages to be taken.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What the main thread waits for.
 enum Event {
@@ -151,9 +155,22 @@ fn watch(
                 continue;
             }
         };
-        // Nothing remains of a result that was being written.
+        // A result that is being written is nearly always written by now.
+        if facts.stage == Stage::Reporting
+            && let Ok(Event::Done(exit)) = inbox.recv_timeout(LAST_WRITE)
+        {
+            return exit;
+        }
+        // Nothing remains of one that is not.
         drop(reporter.sink.discard());
         let error = facts.cut_short(signal, &what, &reporter.settings);
+        // If nobody reads what is said now, that does not hold up the end.
+        let code = error.exit.code();
+        let last_words = thread::Builder::new().spawn(move || {
+            thread::sleep(LAST_WORDS);
+            process::exit(code.into());
+        });
+        drop(last_words);
         return reporter.report(Err(error), &facts);
     }
 }

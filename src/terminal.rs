@@ -125,16 +125,22 @@ impl Console {
             (false, true) => REDRAW,
             (false, false) => return None,
         };
-        Some(period.saturating_sub(self.lock().last_output.elapsed()))
+        // Whoever holds the lock is saying something, or is held up because nobody reads it.
+        let state = self.state.try_lock().ok();
+        Some(state.map_or(period, |state| {
+            period.saturating_sub(state.last_output.elapsed())
+        }))
     }
 
     /// Shows that the command is alive: as a line with `--verbose`, else by redrawing the progress line.
     pub fn tick(&self, status: &str) {
-        if self.verbose {
-            return self.say(status);
-        }
-        let mut state = self.lock();
+        let Ok(mut state) = self.state.try_lock() else {
+            return;
+        };
         state.last_output = Instant::now();
+        if self.verbose {
+            return write_line("", status);
+        }
         if state.over {
             return;
         }

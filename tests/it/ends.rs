@@ -392,6 +392,47 @@ fn a_stalled_reader_does_not_hold_off_a_signal_or_the_deadline() {
     }
 }
 
+/// Nobody reads standard error, and it is full.
+#[test]
+fn a_stalled_reader_of_messages_does_not_hold_off_a_signal_or_the_deadline() {
+    let _timed = crate::timed();
+    for (timeout, code) in [("60s", 143), ("1s", 124)] {
+        let updates = vec![json!({"type": "x".repeat(100)}); 2000];
+        let reply = Reply::json(200, json!({"type": "inprogress", "updates": updates}));
+        let api = Script::run().poll(reply).start();
+        let mut command = relevance_run(&api)
+            .args(["-v", "-t", timeout, "Hello"])
+            .command;
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        api.wait_for_requests(2);
+        std::thread::sleep(Duration::from_millis(300));
+        if code == 143 {
+            let pid = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(pid, Signal::TERM).unwrap();
+        }
+        let ended = wait_within(&mut child, Duration::from_secs(4));
+        assert_eq!(ended.code(), Some(code));
+    }
+}
+
+/// `timeout` and a terminal that hangs up send a signal twice in a row.
+#[test]
+fn a_second_signal_does_not_take_the_last_line_away() {
+    for _ in 0..20 {
+        let api = Script::run().poll(Reply::hang()).start();
+        let running = relevance_run(&api).arg("Hello").spawn();
+        api.wait_for_requests(2);
+        for _ in 0..3 {
+            let _ = rustix::process::kill_process(running.pid(), Signal::TERM);
+        }
+        running.wait().fails(143, &["the run goes on"]).resumes(RUN);
+    }
+}
+
 #[test]
 fn messages_to_nobody_are_no_panic() {
     let api = Script::run().poll(answered("Hi!")).start();
