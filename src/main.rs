@@ -23,6 +23,7 @@ mod wire;
 use std::env;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
+use std::mem;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -139,7 +140,7 @@ fn watch(
             Some(wait) => inbox.recv_timeout(wait),
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        // While this is held no request begins, and it is not let go where the command ends.
+        // While this is held no trigger begins.
         let facts = progress.lock();
         let (signal, what) = match event {
             Ok(Event::Done(exit)) => return exit,
@@ -171,7 +172,10 @@ fn watch(
             process::exit(code.into());
         });
         drop(last_words);
-        return reporter.report(Err(error), &facts);
+        let exit = reporter.report(Err(error), &facts);
+        // Held to the very end: what was just said to be unsent stays so while the process goes down.
+        mem::forget(facts);
+        return exit;
     }
 }
 
