@@ -13,7 +13,7 @@ RUSTFLAGS_STATIC = -C target-feature=+crt-static
 .PHONY: help build where demo test isolated recipes check fake-api fuzz bench bloat install
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | column -t -s: 2>/dev/null || sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
 
 build: ## build the static binary
 	RUSTFLAGS="$(RUSTFLAGS_STATIC) $(RUSTFLAGS)" cargo build --release --locked --bin relevance-run --target $(TARGET)
@@ -64,8 +64,9 @@ FUZZ_FLAGS = --cfg fuzzing -C debug-assertions -C codegen-units=1 -C passes=sanc
 fuzz: ## fuzz the response handling for FUZZ_SECONDS (120); needs a C++ compiler
 	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --locked --example fuzz --target $(ARCH)-unknown-linux-gnu --target-dir $(FUZZ_DIR)
 	@mkdir -p $(FUZZ_DIR)/corpus
-	cd $(FUZZ_DIR) && $(ARCH)-unknown-linux-gnu/debug/examples/fuzz corpus $(abspath tests/fuzz-seeds) \
-		-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 -verbosity=0
+	@cd $(FUZZ_DIR) && if $(ARCH)-unknown-linux-gnu/debug/examples/fuzz corpus $(abspath tests/fuzz-seeds) \
+		-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 > log 2>&1; \
+		then grep '^stat::' log; else tail -n 40 log; exit 1; fi
 
 install: build ## install into DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/relevance-run
