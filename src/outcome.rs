@@ -206,6 +206,9 @@ impl Sink {
                 path.display()
             )
         };
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(cannot(&"it is a folder"));
+        }
         // A link is kept and the file behind it replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let Some(name) = path.file_name() else {

@@ -334,6 +334,7 @@ fn output_that_cannot_be_written_is_said_before_anything_is_sent() {
     let folder = Folder::new();
     for path in [
         folder.0.join("missing/answer"),
+        folder.0.join("missing/"),
         folder.0.clone(),
         "/".into(),
         "..".into(),
