@@ -13,6 +13,7 @@ mod error;
 mod outcome;
 mod pace;
 mod progress;
+mod session;
 mod settings;
 mod signals;
 mod terminal;
@@ -31,13 +32,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use args::{Args, Command, Job, Source};
-use client::Client;
 use error::{Error, Exit, error};
-use outcome::{Outcome, Reporter, Sink};
-use progress::{Deadline, Facts, Progress, Stage};
-use settings::Settings;
-use terminal::Console;
-use wait::Session;
+use outcome::Outcome;
+use progress::{Facts, Stage};
+use session::Session;
 use wire::{Run, TriggerRequest};
 
 /// Longest message, in bytes: as much as a response may have.
@@ -77,71 +75,41 @@ fn print(text: &str) -> Result<Exit, Error> {
     }
 }
 
-/// Everything after the command line: the settings, the two threads, the report.
+/// Everything after the command line: a thread that works, and this one, which watches over it.
 fn run(args: Args, started: Instant) -> Result<Exit, Error> {
-    let settings = Arc::new(Settings::read()?);
-    let sink = Sink::open(args.output.as_deref())?;
-    let progress = Arc::new(Progress::default());
-    let console = Arc::new(Console::new(
-        Arc::clone(&settings),
-        args.verbose,
-        args.quiet,
-    ));
-    let reporter = Arc::new(Reporter {
-        settings: Arc::clone(&settings),
-        console: Arc::clone(&console),
-        sink,
-        json: args.json,
-        started,
-    });
-    let session = Session {
-        client: Client::new(Arc::clone(&settings), Arc::clone(&progress)),
-        settings,
-        console,
-        progress: Arc::clone(&progress),
-        interval: args.interval,
-        deadline: Deadline::new(started, args.timeout),
-    };
-    let deadline = session.deadline;
-
+    let session = Arc::new(Session::new(&args, started)?);
     let (events, inbox) = mpsc::channel();
     let signalled = events.clone();
     let cannot_start = |why: io::Error| error!(Usage, "cannot start: {why}; nothing was sent");
     signals::forward(move |signal| drop(signalled.send(Event::Signal(signal))))
         .map_err(cannot_start)?;
-    let worker_reporter = Arc::clone(&reporter);
-    thread::Builder::new()
-        .spawn(move || {
-            let result = work(&session, args);
-            // From here on the result is written by this thread alone, and the lock is free for the main thread.
-            let facts = {
-                let mut facts = session.progress.lock();
-                let known = facts.clone();
-                facts.stage = Stage::Reporting;
-                known
-            };
-            drop(events.send(Event::Done(worker_reporter.report(result, &facts))));
-        })
-        .map_err(cannot_start)?;
-
-    Ok(watch(&inbox, deadline, &reporter, &progress))
+    let working = Arc::clone(&session);
+    let worker = thread::Builder::new().spawn(move || {
+        let result = work(&working, args);
+        // From here on the result is written by this thread alone, and the lock is free for the main thread.
+        let facts = {
+            let mut facts = working.progress.lock();
+            let known = facts.clone();
+            facts.stage = Stage::Reporting;
+            known
+        };
+        drop(events.send(Event::Done(working.report(result, &facts))));
+    });
+    worker.map_err(cannot_start)?;
+    Ok(watch(&inbox, &session))
 }
 
 /// Waits for the worker to be done, a signal, or the deadline, whichever is first.
-fn watch(
-    inbox: &mpsc::Receiver<Event>,
-    deadline: Deadline,
-    reporter: &Reporter,
-    progress: &Progress,
-) -> Exit {
+fn watch(inbox: &mpsc::Receiver<Event>, session: &Session) -> Exit {
+    let (console, deadline) = (&session.console, session.deadline);
     loop {
-        let waits = [deadline.remaining(), reporter.console.next_tick()];
+        let waits = [deadline.remaining(), console.next_tick()];
         let event = match waits.into_iter().flatten().min() {
             Some(wait) => inbox.recv_timeout(wait),
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         // While this is held no trigger begins.
-        let facts = progress.lock();
+        let facts = session.progress.lock();
         let (signal, what) = match event {
             Ok(Event::Done(exit)) => return exit,
             Ok(Event::Signal(signal)) => (Some(signal), format!("ended by signal {signal}")),
@@ -150,9 +118,9 @@ fn watch(
                 format!("the timeout of {:?} passed", deadline.timeout),
             ),
             Err(_) => {
-                let status = status(&facts, reporter.started);
+                let status = status(&facts, session.started);
                 drop(facts);
-                reporter.console.tick(&status);
+                console.tick(&status);
                 continue;
             }
         };
@@ -163,8 +131,8 @@ fn watch(
             return exit;
         }
         // Nothing remains of one that is not.
-        drop(reporter.sink.discard());
-        let error = facts.cut_short(signal, &what, &reporter.settings);
+        drop(session.sink.discard());
+        let error = facts.cut_short(signal, &what, &session.settings);
         // If nobody reads what is said now, that does not hold up the end.
         let code = error.exit.code();
         let last_words = thread::Builder::new().spawn(move || {
@@ -172,7 +140,7 @@ fn watch(
             process::exit(code.into());
         });
         drop(last_words);
-        let exit = reporter.report(Err(error), &facts);
+        let exit = session.report(Err(error), &facts);
         // Held to the very end: what was just said to be unsent stays so while the process goes down.
         mem::forget(facts);
         return exit;

@@ -9,16 +9,15 @@ use std::hash::BuildHasher;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::Arc;
-use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Exit, error};
 use crate::progress::{Facts, Stage};
+use crate::session::Session;
 use crate::settings::Settings;
-use crate::terminal::{self, Console};
+use crate::terminal;
 use crate::wire::{Ending, Id};
 
 /// What went well.
@@ -80,16 +79,7 @@ struct ErrorObject<'a> {
     details: Option<&'a RawValue>,
 }
 
-/// Tells how the command ended.
-pub struct Reporter {
-    pub settings: Arc<Settings>,
-    pub console: Arc<Console>,
-    pub sink: Sink,
-    pub json: bool,
-    pub started: Instant,
-}
-
-impl Reporter {
+impl Session {
     /// Writes the result, then whatever there is to say, and settles the exit code.
     pub fn report(&self, result: Result<Outcome, Error>, facts: &Facts) -> Exit {
         self.console.clear();

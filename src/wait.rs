@@ -8,33 +8,20 @@ the deadline or the signals: the main thread does, and ends the process under th
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, Fault, Reply};
+use crate::client::{Fault, Reply};
 use crate::error::{Error, Exit, error};
 use crate::pace;
-use crate::progress::{Deadline, Progress, Stage};
-use crate::settings::Settings;
-use crate::terminal::Console;
+use crate::progress::Stage;
+use crate::session::Session;
 use crate::wire::{self, Ending, Phase, Poll, Run, Triggered};
 
 /// How often the trigger is sent at most.
 const TRIGGER_ATTEMPTS: u32 = 5;
 /// How long after the trigger a job may still be unknown to the API.
 const NOT_FOUND_GRACE: Duration = Duration::from_secs(10);
-
-/// One command's dealings with the API.
-pub struct Session {
-    pub client: Client,
-    pub settings: Arc<Settings>,
-    pub console: Arc<Console>,
-    pub progress: Arc<Progress>,
-    /// Poll at this fixed interval instead of adapting.
-    pub interval: Option<Duration>,
-    pub deadline: Deadline,
-}
 
 /// What one attempt came to, if not to what was wanted.
 enum Setback {
