@@ -34,7 +34,7 @@ isolated: build ## as root: the tests that need a network and a root folder of t
 	mkdir -p $(TARGET_DIR)/isolated && echo 'nameserver 127.0.0.1' > $(TARGET_DIR)/isolated/resolv.conf
 	RELEVANCE_RUN=$(abspath $(BINARY)) unshare --net --mount sh -c 'ip link set lo up && \
 		mount --bind $(TARGET_DIR)/isolated/resolv.conf /etc/resolv.conf && \
-		cargo test --locked --offline --test it -- --ignored isolated::'
+		cargo test --locked --offline --test it -- --ignored isolated::$(ONLY)'
 
 recipes: build ## check the files in the README with real validators, and run its shell recipes
 	.ci/recipes $(abspath $(BINARY)) $(TARGET_DIR)/recipes

@@ -12,7 +12,7 @@ use ureq::http::{HeaderMap, Uri};
 use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout,
+    self, Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout,
     RustlsConnector, TcpConnector, Transport,
 };
 
@@ -20,7 +20,7 @@ use crate::progress::{Progress, Stage};
 use crate::settings::Settings;
 use crate::wire::Run;
 
-/// Longest for a name lookup, and again for the connection with proxy and TLS.
+/// Longest for a connection, with proxy and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest for one request and its reply: a poll may be held open by the server for a while.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(90);
@@ -66,7 +66,6 @@ impl Client {
             )
             .user_agent(USER_AGENT)
             .accept("application/json")
-            .timeout_resolve(Some(CONNECT_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(REPLY_TIMEOUT))
             .input_buffer_size(64 << 10)
@@ -191,9 +190,6 @@ fn explain(error: &ureq::Error) -> (String, bool) {
             "its name was not found; check the network, and RELEVANCE_REGION for a misspelt region"
                 .to_owned()
         }
-        ureq::Error::Timeout(ureq::Timeout::Resolve) => {
-            "the name lookup timed out; check the network".to_owned()
-        }
         ureq::Error::Timeout(limit) => format!("timed out ({limit})"),
         ureq::Error::ConnectProxyFailed(why) => {
             format!("the proxy refused the tunnel: {why}; check HTTPS_PROXY")
@@ -217,7 +213,10 @@ fn certificate_error(error: &ureq::Error) -> Option<&CertificateError> {
     }
 }
 
-/// The default resolver, with a failed lookup told apart from other I/O errors.
+/// The default resolver, with a failed lookup told apart from other I/O errors, and without a limit of its own.
+///
+/// For a limit ureq makes a thread and panics where none can be made. The system's resolver gives up by itself, and
+/// the main thread ends the process when it is time, whatever this one is in.
 #[derive(Debug)]
 struct LookUp(DefaultResolver);
 
@@ -226,14 +225,14 @@ impl Resolver for LookUp {
         &self,
         uri: &Uri,
         config: &Config,
-        timeout: NextTimeout,
+        mut timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        self.0
-            .resolve(uri, config, timeout)
-            .map_err(|error| match error {
-                ureq::Error::Io(_) => ureq::Error::HostNotFound,
-                other => other,
-            })
+        timeout.after = transport::time::Duration::NotHappening;
+        let resolved = self.0.resolve(uri, config, timeout);
+        resolved.map_err(|error| match error {
+            ureq::Error::Io(_) => ureq::Error::HostNotFound,
+            other => other,
+        })
     }
 }
 

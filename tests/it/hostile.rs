@@ -260,3 +260,84 @@ fn plain_bodies_that_claim_to_be_compressed_are_read_as_they_are() {
         format!("/latest/studios/{}", RUN.replace('/', "/async_poll/"))
     );
 }
+
+/// A small generator of chance, the same in every run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit as u64) as usize
+    }
+}
+
+/// Replies broken at random below JSON, in the status line, the headers and the chunks: the HTTP client is not fuzzed
+/// by `make fuzz`. Each ends the command with one of its own exit codes, and never by a signal.
+#[test]
+fn a_thousand_broken_replies() {
+    let _busy = crate::busy();
+    let body = r#"{"job_info":{"studio_id":"s","job_id":"j"},"state":"running"}"#;
+    let (size, hex) = (body.len(), format!("{:x}", body.len()));
+    let seeds = [
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nConnection: keep-alive\r\n\r\n{body}"
+        ),
+        format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{hex}\r\n{body}\r\n0\r\nX: y\r\n\r\n"
+        ),
+        format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\nConnection: close\r\n\r\n{body}"),
+        format!(
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: {size}\r\n\r\n{body}"
+        ),
+        format!(
+            "HTTP/1.1 503 Busy\r\nRetry-After: 99\r\nContent-Encoding: gzip\r\nContent-Length: {size}\r\n\r\n{body}"
+        ),
+    ];
+    let pieces: [&[u8]; 12] = [
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\0",
+        b"\xff",
+        b":",
+        b" ",
+        b"0\r\n\r\n",
+        b"-1",
+        b"ffffffffffffffff",
+        b"chunked, ",
+        b"HTTP/1.1 204 \r\n\r\n",
+        b"Content-Length: 18446744073709551616\r\n",
+    ];
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (seeds, pieces) = (&seeds, &pieces);
+            scope.spawn(move || {
+                let mut chance = Chance(0x9e37_79b9_7f4a_7c15 ^ (thread + 1));
+                for _ in 0..125 {
+                    let mut reply = seeds[chance.below(seeds.len())].clone().into_bytes();
+                    for _ in 0..=chance.below(4) {
+                        let at = chance.below(reply.len().max(1));
+                        match chance.below(4) {
+                            0 => drop(reply.splice(
+                                at..at,
+                                pieces[chance.below(pieces.len())].iter().copied(),
+                            )),
+                            1 if at < reply.len() => reply[at] = chance.below(256) as u8,
+                            2 if at < reply.len() => drop(reply.remove(at)),
+                            _ => reply.truncate(at),
+                        }
+                    }
+                    let shown = String::from_utf8_lossy(&reply).into_owned();
+                    let api = Script::new()
+                        .trigger(Reply::raw(reply).then(Step::Close))
+                        .start();
+                    let output = relevance_run(&api).args(["-n", "-t", "5s", "Hello"]).run();
+                    let is_ours = matches!(output.code, Some(0 | 3 | 4 | 5));
+                    assert!(is_ours && output.signal.is_none(), "{shown:?}\n{output}");
+                    assert_eq!(api.triggers(), 1, "{shown:?}\n{output}");
+                }
+            });
+        }
+    });
+}

@@ -231,3 +231,33 @@ fn process_1_ends_at_a_signal() {
             .resumes("studio-1/job-1");
     }
 }
+
+/// Where no further thread may be made, as under a container's limit of processes, a lookup makes none.
+#[test]
+#[ignore = "needs root"]
+fn a_limit_of_threads_is_survived_or_said() {
+    for (limit, uid) in [(3, 54321), (2, 54322)] {
+        let api = match limit {
+            3 => Script::run()
+                .poll(in_progress())
+                .poll(answered("Hi!"))
+                .start(),
+            _ => Script::new().start(),
+        };
+        let user = format!(
+            "exec prlimit --nproc={limit} setpriv --reuid {uid} --clear-groups \"$RUN\" \"$@\""
+        );
+        let path = "/usr/sbin:/usr/bin:/sbin:/bin";
+        let folder = Folder::new();
+        let reachable = folder.0.join("relevance-run");
+        std::fs::copy(binary(), &reachable).unwrap();
+        let command = relevance_run(&api)
+            .args(["-i", "1ms", "Hello"])
+            .in_shell(&user);
+        let output = command.env("PATH", path).env("RUN", &reachable).run();
+        match limit {
+            3 => output.answers("Hi!"),
+            _ => output.fails(2, &["cannot start", "nothing was sent"]),
+        };
+    }
+}
