@@ -1,5 +1,6 @@
 /*!
-How far the command has come, and what it means to be ended there: shared by the thread that works and the one that watches over it.
+How far the command has come, and what it means to be ended there: shared by the thread that works and the one that
+watches over it.
 
 The lock is what makes the exit code true at any instant: the first byte of the trigger passes under it, so whoever
 holds it while deciding how the command ends knows that no request goes out behind its back.

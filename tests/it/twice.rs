@@ -1,13 +1,13 @@
 /*! Never start a run twice: what is sent again, and above all what is not. */
 
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crate::command::{Trusted, relevance_run};
 use crate::fake::server::{Reply, Server, Step};
-use crate::script::{Script, Scripted, answered, triggered};
+use crate::script::{Script, answered, triggered};
 use crate::tunnel;
 
 /// After each of these the run may be on. There is no second trigger, and the message says where to look.
@@ -103,13 +103,13 @@ fn a_refusal_is_final_and_says_what_to_do() {
     }
 }
 
-/// The reply to the first `refused` connections is `refusal`; later ones are led to the API.
-fn behind(api: &Scripted, refused: usize, refusal: &'static [u8]) -> Server {
-    let (address, count) = (api.server.address, AtomicUsize::new(0));
+/// Turns the first connection away with these bytes, and leads later ones to `address`.
+fn busy_at_first(address: SocketAddr, refusal: &'static str) -> Server {
+    let count = AtomicUsize::new(0);
     Server::sockets(move |mut client| {
-        if count.fetch_add(1, Ordering::SeqCst) < refused {
+        if count.fetch_add(1, Ordering::SeqCst) == 0 {
             std::io::Read::read(&mut client, &mut [0; 4096])?;
-            std::io::Write::write_all(&mut client, refusal)?;
+            std::io::Write::write_all(&mut client, refusal.as_bytes())?;
             return client.shutdown(Shutdown::Both);
         }
         tunnel::join(client, TcpStream::connect(address)?)
@@ -146,7 +146,7 @@ fn a_handshake_cut_off_is_tried_again() {
         .poll(answered("Hi!"))
         .tls(authority.server(&["localhost"], false))
         .start();
-    let front = behind(&api, 1, b"");
+    let front = busy_at_first(api.server.address, "");
     let output = relevance_run(&api)
         .env(
             "RELEVANCE_BASE_URL",
@@ -172,14 +172,7 @@ fn a_tunnel_refused_at_first_is_tried_again() {
             .tls(authority.server(&["localhost"], false))
             .start();
         let tunnel = tunnel::Tunnel::to(api.server.address);
-        let (address, count) = (tunnel.server.address, AtomicUsize::new(0));
-        let front = Server::sockets(move |mut client| {
-            if count.fetch_add(1, Ordering::SeqCst) == 0 {
-                std::io::Read::read(&mut client, &mut [0; 4096])?;
-                return std::io::Write::write_all(&mut client, refusal.as_bytes());
-            }
-            tunnel::join(client, TcpStream::connect(address)?)
-        });
+        let front = busy_at_first(tunnel.server.address, refusal);
         let output = relevance_run(&api)
             .env("HTTPS_PROXY", format!("http://{}", front.address))
             .env("SSL_CERT_FILE", pem)
