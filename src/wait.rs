@@ -50,7 +50,6 @@ impl Session {
 
     fn judge_trigger(&self, reply: &Reply) -> Result<Triggered, Setback> {
         self.detail_reply("trigger", reply, "");
-        let quoted = self.quote(reply);
         match reply.status {
             200..=299 => {
                 let triggered = Triggered::parse(&reply.body).ok_or_else(|| {
@@ -70,7 +69,7 @@ impl Session {
             300..=499 => {
                 // Turned away: as good as never sent.
                 self.progress.lock().stage = Stage::Unsent;
-                let advice = advice(reply.status);
+                let (quoted, advice) = (self.quote(reply), advice(reply.status));
                 let (status, after) = (reply.status, reply.retry_after);
                 Err(match status {
                     429 => {
@@ -90,6 +89,7 @@ impl Session {
                 })
             }
             _ => {
+                let quoted = self.quote(reply);
                 let error = self.may_have_started(&format!("the trigger was answered {quoted}"));
                 Err(Setback::Final(error.with_status(reply.status)))
             }
@@ -131,7 +131,13 @@ impl Session {
         let begun = Instant::now();
         // The trigger's reply was had from a server whose certificate verified.
         let mut trusted = !resumed;
-        let (mut seen, mut warned) = (0, false);
+        let mut warned = false;
+        // How many updates are known. Who is not told of them does not pay for them.
+        let mut seen = if self.console.is_verbose() {
+            0
+        } else {
+            usize::MAX
+        };
         // Of a reply that says the run is over and not how: whether it was asked for in full.
         let mut unexplained: Option<bool> = None;
         loop {
@@ -206,9 +212,10 @@ impl Session {
         may_be_new: bool,
     ) -> Result<Poll, Setback> {
         let name = format!("poll {number}");
-        let (status, quoted) = (reply.status, self.quote(reply));
+        let status = reply.status;
         if !(200..=299).contains(&status) {
             self.detail_reply(&name, reply, "");
+            let quoted = self.quote(reply);
             let is_transient =
                 matches!(status, 408 | 425 | 429 | 500..) || (status == 404 && may_be_new);
             return Err(match is_transient {
@@ -223,12 +230,6 @@ impl Session {
                 }
             });
         }
-        // Who is not told of updates does not pay for them.
-        let seen = if self.console.is_verbose() {
-            seen
-        } else {
-            usize::MAX
-        };
         let poll = Poll::parse(&reply.body, seen).map_err(|why| {
             self.detail_reply(&name, reply, "");
             Setback::Transient(
@@ -298,10 +299,7 @@ impl Session {
 
     /// The status of a reply that is no success, and what the API said with it.
     fn quote(&self, reply: &Reply) -> String {
-        let said = match reply.status {
-            200..=299 => String::new(),
-            _ => self.settings.token.clean(&wire::refusal_text(&reply.body)),
-        };
+        let said = self.settings.token.clean(&wire::refusal_text(&reply.body));
         let separator = if said.is_empty() { "" } else { ": " };
         format!("{}{separator}{said}", reply.status)
     }

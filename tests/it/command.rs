@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::fake::tls::Authority;
-use crate::script::{Scripted, TOKEN};
+use crate::script::{Script, Scripted, TOKEN, answered};
 
 /// Longer than anything takes on a machine that is not overloaded; a command that runs on is killed and fails.
 pub const LIMIT: Duration = Duration::from_secs(120);
@@ -154,7 +154,7 @@ impl Running {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).unwrap();
+        send_signal(&self.child, signal);
     }
 
     pub fn wait(mut self) -> Output {
@@ -167,6 +167,10 @@ impl Running {
             stderr: String::from_utf8(self.stderr.join().unwrap()).expect("messages in UTF-8"),
         }
     }
+}
+
+pub fn send_signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
 }
 
 pub fn wait_within(child: &mut Child, limit: Duration) -> ExitStatus {
@@ -334,5 +338,11 @@ impl Trusted {
             authority,
             _folder: folder,
         }
+    }
+
+    /// An API over TLS, by this name, whose run ends at once with the answer `Hi!`.
+    pub fn api(&self, host: &str) -> Scripted {
+        let tls = self.authority.server(&[host], false);
+        Script::run().poll(answered("Hi!")).tls(tls).start()
     }
 }

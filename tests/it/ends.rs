@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::command::{Cmd, Folder, relevance_run, wait_within};
+use crate::command::{Cmd, Folder, relevance_run, send_signal, wait_within};
 use crate::fake::server::{Reply, Server, Step};
 use crate::script::{Script, Scripted, answered, in_progress, poll, triggered};
 
@@ -129,7 +129,7 @@ fn a_signal_ends_a_connect_a_handshake_and_a_read_of_standard_input() {
         .spawn()
         .unwrap();
     soon();
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
+    send_signal(&child, Signal::INT);
     assert_eq!(wait_within(&mut child, AT_ONCE).code(), Some(130));
 }
 
@@ -375,8 +375,7 @@ fn a_stalled_reader_does_not_hold_off_a_signal_or_the_deadline() {
         api.wait_for_requests(2);
         std::thread::sleep(Duration::from_millis(300));
         if code == 143 {
-            rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM)
-                .unwrap();
+            send_signal(&child, Signal::TERM);
         }
         // The pipe is never read while the command runs.
         assert_eq!(
@@ -411,8 +410,7 @@ fn a_stalled_reader_of_messages_does_not_hold_off_a_signal_or_the_deadline() {
         api.wait_for_requests(2);
         std::thread::sleep(Duration::from_millis(300));
         if code == 143 {
-            let pid = rustix::process::Pid::from_child(&child);
-            rustix::process::kill_process(pid, Signal::TERM).unwrap();
+            send_signal(&child, Signal::TERM);
         }
         let ended = wait_within(&mut child, Duration::from_secs(4));
         assert_eq!(ended.code(), Some(code));

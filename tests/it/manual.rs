@@ -25,17 +25,16 @@ fn first_cells(heading: &str) -> Vec<&'static str> {
         .collect()
 }
 
-fn code_spans(cell: &str) -> impl Iterator<Item = &str> {
-    cell.split('`').skip(1).step_by(2)
+/// What is marked as code in the first cells of that table.
+fn names(heading: &str) -> BTreeSet<String> {
+    let cells = first_cells(heading).into_iter();
+    let spans = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    spans.map(str::to_owned).collect()
 }
 
 #[test]
 fn options() {
-    let readme: BTreeSet<String> = first_cells("Options")
-        .into_iter()
-        .flat_map(code_spans)
-        .map(str::to_owned)
-        .collect();
+    let readme = names("Options");
     // `  -a, --agent ID   what it is`: two spaces end the name.
     let help: BTreeSet<String> = help()
         .lines()
@@ -48,11 +47,7 @@ fn options() {
 
 #[test]
 fn variables() {
-    let readme: BTreeSet<String> = first_cells("Environment")
-        .into_iter()
-        .flat_map(code_spans)
-        .map(str::to_owned)
-        .collect();
+    let readme = names("Environment");
     let help = help();
     let (_, section) = help.split_once("\nEnvironment:\n").unwrap();
     let (section, _) = section.split_once("\n\n").unwrap();

@@ -16,11 +16,8 @@ use crate::tunnel::{Tunnel, read_head};
 /// Runs with these variables, where `{proxy}` is a proxy that leads to the API and `{dead}` one that is not there;
 /// says whether the proxy was used. The same is asked of curl.
 fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
-    let Trusted { authority, pem, .. } = &Trusted::new();
-    let api = Script::run()
-        .poll(answered("Hi!"))
-        .tls(authority.server(&[host], false))
-        .start();
+    let trusted = Trusted::new();
+    let api = trusted.api(host);
     let tunnel = Tunnel::to(api.server.address);
     let url = format!("https://{host}:{}/latest", api.server.address.port());
     let variables: Vec<(&str, String)> = variables
@@ -36,7 +33,7 @@ fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
         .collect();
     let mut command = relevance_run(&api)
         .env("RELEVANCE_BASE_URL", &url)
-        .env("SSL_CERT_FILE", pem)
+        .env("SSL_CERT_FILE", &trusted.pem)
         .arg("Hello");
     for (name, value) in &variables {
         command = command.env(name, value);
@@ -47,7 +44,7 @@ fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
     let mut curl = Command::new("curl");
     curl.env_clear()
         .args(["--silent", "--cacert"])
-        .arg(pem)
+        .arg(&trusted.pem)
         .envs(variables.iter().map(|(name, value)| (name, value)));
     if let Ok(output) = curl
         .arg(format!("{}/not-there", url.trim_end_matches("/latest")))
@@ -129,18 +126,15 @@ fn no_proxy() {
 
 #[test]
 fn credentials_in_the_url_are_sent_to_the_proxy_alone() {
-    let Trusted { authority, pem, .. } = &Trusted::new();
-    let api = Script::run()
-        .poll(answered("Hi!"))
-        .tls(authority.server(&["localhost"], false))
-        .start();
+    let trusted = Trusted::new();
+    let api = trusted.api("localhost");
     let tunnel = Tunnel::to(api.server.address);
     let output = relevance_run(&api)
         .env(
             "HTTPS_PROXY",
             tunnel.url().replace("://", "://us%65r:pass%40word@"),
         )
-        .env("SSL_CERT_FILE", pem)
+        .env("SSL_CERT_FILE", &trusted.pem)
         .args(["-v", "Hello"])
         .run();
     output
@@ -165,12 +159,12 @@ fn credentials_in_the_url_are_sent_to_the_proxy_alone() {
 /// TLS to the proxy, and within it TLS to the API.
 #[test]
 fn a_proxy_may_be_https() {
-    let Trusted { authority, pem, .. } = &Trusted::new();
-    let api = Script::run()
-        .poll(answered("Hi!"))
-        .tls(authority.server(&["api.example.com"], false))
-        .start();
-    let (address, config) = (api.server.address, authority.server(&["localhost"], false));
+    let trusted = Trusted::new();
+    let api = trusted.api("api.example.com");
+    let (address, config) = (
+        api.server.address,
+        trusted.authority.server(&["localhost"], false),
+    );
     let proxy = Server::sockets(move |client| {
         let mut client =
             StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), client);
@@ -185,7 +179,7 @@ fn a_proxy_may_be_https() {
             "HTTPS_PROXY",
             format!("https://localhost:{}", proxy.address.port()),
         )
-        .env("SSL_CERT_FILE", pem)
+        .env("SSL_CERT_FILE", &trusted.pem)
         .arg("Hello")
         .run();
     output.answers("Hi!");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use crate::command::{Cmd, relevance_run, wait_within};
+use crate::command::{Cmd, relevance_run, send_signal, wait_within};
 use crate::eventually;
 use crate::fake::server::Reply;
 use crate::script::{Script, answered, in_progress};
@@ -131,11 +131,7 @@ fn an_interrupted_run_leaves_a_clean_prompt() {
     let api = Script::run().poll(Reply::hang()).start();
     let child = screen.spawn(relevance_run(&api).arg("Hello"));
     screen.wait_for("waiting");
-    rustix::process::kill_process(
-        rustix::process::Pid::from_child(&child),
-        rustix::process::Signal::INT,
-    )
-    .unwrap();
+    send_signal(&child, rustix::process::Signal::INT);
     let said = "relevance-run: ended by signal 2; the run goes on\n\
                 relevance-run: resume with: relevance-run --resume studio-1/job-1";
     screen.ends(child, 130, said);

@@ -284,7 +284,7 @@ fn values_that_are_not_text_are_refused() {
 /// The real URL, with the real names: a proxy of the test's own leads to a server of the test's own.
 #[test]
 fn regions_lead_to_their_hosts() {
-    let Trusted { authority, pem, .. } = &Trusted::new();
+    let trusted = Trusted::new();
     for (name, value, code) in [
         ("RELEVANCE_REGION", "us", "bcbe5a"),
         ("RELEVANCE_REGION", "EU", "d7b62b"),
@@ -292,8 +292,7 @@ fn regions_lead_to_their_hosts() {
         ("RELEVANCE_REGION", "1e3042", "1e3042"),
     ] {
         let host = format!("api-{code}.stack.tryrelevance.com");
-        let tls = authority.server(&[&host], false);
-        let api = Script::run().poll(answered("Hi!")).tls(tls).start();
+        let api = trusted.api(&host);
         let tunnel = Tunnel::to(api.server.address);
         let output = relevance_run(&api)
             .unset("RELEVANCE_BASE_URL")
@@ -306,7 +305,7 @@ fn regions_lead_to_their_hosts() {
                     "ignored"
                 },
             )
-            .env("SSL_CERT_FILE", pem)
+            .env("SSL_CERT_FILE", &trusted.pem)
             .env("HTTPS_PROXY", tunnel.url())
             .args(["--verbose", "Hello"])
             .run();

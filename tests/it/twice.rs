@@ -141,18 +141,15 @@ fn a_connection_refused_at_first_is_tried_again() {
 
 #[test]
 fn a_handshake_cut_off_is_tried_again() {
-    let Trusted { authority, pem, .. } = &Trusted::new();
-    let api = Script::run()
-        .poll(answered("Hi!"))
-        .tls(authority.server(&["localhost"], false))
-        .start();
+    let trusted = Trusted::new();
+    let api = trusted.api("localhost");
     let front = busy_at_first(api.server.address, "");
     let output = relevance_run(&api)
         .env(
             "RELEVANCE_BASE_URL",
             format!("https://localhost:{}/latest", front.address.port()),
         )
-        .env("SSL_CERT_FILE", pem)
+        .env("SSL_CERT_FILE", &trusted.pem)
         .arg("Hello")
         .run();
     output.answers("Hi!");
@@ -161,21 +158,18 @@ fn a_handshake_cut_off_is_tried_again() {
 
 #[test]
 fn a_tunnel_refused_at_first_is_tried_again() {
-    let Trusted { authority, pem, .. } = &Trusted::new();
+    let trusted = Trusted::new();
     for refusal in [
         "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 407 Who\r\n\r\n",
         "",
     ] {
-        let api = Script::run()
-            .poll(answered("Hi!"))
-            .tls(authority.server(&["localhost"], false))
-            .start();
+        let api = trusted.api("localhost");
         let tunnel = tunnel::Tunnel::to(api.server.address);
         let front = busy_at_first(tunnel.server.address, refusal);
         let output = relevance_run(&api)
             .env("HTTPS_PROXY", format!("http://{}", front.address))
-            .env("SSL_CERT_FILE", pem)
+            .env("SSL_CERT_FILE", &trusted.pem)
             .arg("Hello")
             .run();
         output.answers("Hi!");
