@@ -83,11 +83,8 @@ const SWITCHES: [[&str; 2]; 6] = [
 /// Unless `--timeout` says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// The fields of the trigger that have an option of their own.
-const OWN_FIELDS: [(&str, &str); 3] = [
-    ("message", "MESSAGE"),
-    ("agent_id", "--agent"),
-    ("conversation_id", "--conversation"),
-];
+const OWN_FIELDS: [(&str, &str); 3] =
+    [("message", "MESSAGE"), ("agent_id", "--agent"), ("conversation_id", "--conversation")];
 
 /// What the command line asks for.
 pub enum Command {
@@ -154,16 +151,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
         let value = options.opt_value_from_str::<_, String>(keys);
         value.map_err(|_| needs_value(keys[1]))
     };
-    let [
-        agent,
-        conversation,
-        file,
-        output,
-        resume,
-        timeout,
-        interval,
-        set,
-    ] = WITH_VALUE;
+    let [agent, conversation, file, output, resume, timeout, interval, set] = WITH_VALUE;
     let (agent, conversation, file) = (take(agent)?, take(conversation)?, take(file)?);
     let (output, resume) = (take(output)?, take(resume)?);
     let (timeout, interval) = (take(timeout)?, take(interval)?);
@@ -177,11 +165,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
         return Ok(Command::Print(if help { HELP } else { VERSION }));
     }
 
-    let left = options
-        .finish()
-        .into_iter()
-        .flat_map(text)
-        .collect::<Vec<_>>();
+    let left = options.finish().into_iter().flat_map(text).collect::<Vec<_>>();
     if let Some(option) = left.iter().find(|argument| argument.starts_with('-')) {
         return Err(not_understood(option));
     }
@@ -211,10 +195,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
         }
         let run = run.parse();
         Job::Resume(run.map_err(|why| {
-            error!(
-                Usage,
-                "--resume {why}; give STUDIO_ID/JOB_ID as it was printed"
-            )
+            error!(Usage, "--resume {why}; give STUDIO_ID/JOB_ID as it was printed")
         })?)
     } else {
         Job::Trigger {
@@ -229,25 +210,19 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
                 (None, Some(path)) => Source::File((path != "-").then(|| path.into())),
                 (None, None) => Source::Unsaid,
             },
-            conversation_id: conversation
-                .map(|id| parse_id("--conversation", &id))
-                .transpose()?,
+            conversation_id: conversation.map(|id| parse_id("--conversation", &id)).transpose()?,
             fields: parse_fields(fields)?,
             wait: !no_wait,
         }
     };
-    let interval = interval
-        .map(|text| parse_duration("--interval", &text))
-        .transpose()?;
+    let interval = interval.map(|text| parse_duration("--interval", &text)).transpose()?;
     if interval == Some(Duration::ZERO) {
         return Err(error!(
             Usage,
             "--interval must be longer than 0; leave it out to adapt to the run"
         ));
     }
-    let timeout = timeout
-        .map(|text| parse_duration("--timeout", &text))
-        .transpose()?;
+    let timeout = timeout.map(|text| parse_duration("--timeout", &text)).transpose()?;
     Ok(Command::Run(Args {
         job,
         agent_id: agent.map(|id| parse_agent(&id)).transpose()?,
@@ -264,9 +239,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
 fn check_values_present(options: &[String]) -> Result<(), Error> {
     for (index, option) in options.iter().enumerate() {
         let is_value = |next: &String| !next.starts_with('-') || next == "-";
-        let keys = WITH_VALUE
-            .iter()
-            .find(|keys| keys.contains(&option.as_str()));
+        let keys = WITH_VALUE.iter().find(|keys| keys.contains(&option.as_str()));
         if let Some([_, long]) = keys
             && !options.get(index + 1).is_some_and(is_value)
         {
@@ -277,24 +250,22 @@ fn check_values_present(options: &[String]) -> Result<(), Error> {
 }
 
 fn needs_value(option: &str) -> Error {
-    error!(
-        Usage,
-        "{option} needs a value; one that begins with '-' is written {option}=VALUE"
-    )
+    error!(Usage, "{option} needs a value; one that begins with '-' is written {option}=VALUE")
 }
 
 /// Why an option was left over. Its value is not shown: it may be a key that was meant for the environment.
 fn not_understood(option: &str) -> Error {
-    let (name, value) = option
-        .split_once('=')
-        .map_or((option, None), |(name, value)| (name, Some(value)));
+    let (name, value) =
+        option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
     let is_switch = SWITCHES.iter().any(|keys| keys.contains(&name));
     let is_known = is_switch || WITH_VALUE.iter().any(|keys| keys.contains(&name));
     match (name, value) {
-        ("-", _) => error!(
-            Usage,
-            "'-' is not a message; write '--file -' to read standard input, or '-- -' to send it"
-        ),
+        ("-", _) => {
+            error!(
+                Usage,
+                "'-' is not a message; write '--file -' to read standard input, or '-- -' to send it"
+            )
+        }
         (_, Some(_)) if is_switch => error!(Usage, "{name} takes no value; write it alone"),
         _ if is_known => error!(Usage, "{name} was given twice; leave one of them out"),
         _ => error!(
@@ -305,8 +276,7 @@ fn not_understood(option: &str) -> Error {
 }
 
 fn parse_id(what: &str, text: &str) -> Result<Id, Error> {
-    text.parse()
-        .map_err(|why| error!(Usage, "{what} {why}; copy the id alone"))
+    text.parse().map_err(|why| error!(Usage, "{what} {why}; copy the id alone"))
 }
 
 /// The id of an agent, from the command line or the environment. The URL of its page is a likely mistake.
@@ -316,9 +286,7 @@ pub fn parse_agent(text: &str) -> Result<Id, Error> {
         return parse_id(WHAT, text);
     };
     // HOST/agents/REGION/PROJECT/AGENT_ID[/CONVERSATION_ID]
-    let mut parts = path
-        .split(['/', '?', '#'])
-        .skip_while(|part| *part != "agents");
+    let mut parts = path.split(['/', '?', '#']).skip_while(|part| *part != "agents");
     Err(match parts.nth(3).map(str::parse::<Id>) {
         Some(Ok(id)) => error!(Usage, "{WHAT} is a page's URL; give the id alone: {id}"),
         _ => error!(Usage, "{WHAT} is a URL; give the agent's id alone"),
@@ -330,19 +298,13 @@ fn parse_fields(texts: Vec<String>) -> Result<Vec<(String, Box<RawValue>)>, Erro
     let mut fields: Vec<(String, Box<RawValue>)> = Vec::new();
     for text in texts {
         let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-            return Err(error!(
-                Usage,
-                "--set needs KEY=VALUE, for example --set version=draft"
-            ));
+            return Err(error!(Usage, "--set needs KEY=VALUE, for example --set version=draft"));
         };
         if let Some((_, option)) = OWN_FIELDS.iter().find(|(name, _)| *name == key) {
             return Err(error!(Usage, "--set cannot set {key}; use {option} for it"));
         }
         if fields.iter().any(|(name, _)| name == key) {
-            return Err(error!(
-                Usage,
-                "--set {key} was given twice; leave one of them out"
-            ));
+            return Err(error!(Usage, "--set {key} was given twice; leave one of them out"));
         }
         let value = RawValue::from_string(value.to_owned())
             .or_else(|_| to_raw_value(value))
@@ -362,16 +324,14 @@ fn parse_duration(option: &str, text: &str) -> Result<Duration, Error> {
         "h" => 3600.0,
         _ => f64::NAN,
     };
-    let is_plain = number
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let seconds = number
-        .parse::<f64>()
-        .ok()
-        .filter(|_| is_plain)
-        .map(|number| number * unit_seconds);
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds =
+        number.parse::<f64>().ok().filter(|_| is_plain).map(|number| number * unit_seconds);
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| {
-        error!(Usage, "{option} is not a duration; write a number and ms, s, m or h, such as 90, 1.5s or 30m")
+        error!(
+            Usage,
+            "{option} is not a duration; write a number and ms, s, m or h, such as 90, 1.5s or 30m"
+        )
     })
 }
 

@@ -59,11 +59,7 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(settings.proxy.clone())
-            .tls_config(
-                TlsConfig::builder()
-                    .root_certs(settings.roots.clone())
-                    .build(),
-            )
+            .tls_config(TlsConfig::builder().root_certs(settings.roots.clone()).build())
             .user_agent(USER_AGENT)
             .accept("application/json")
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -75,10 +71,7 @@ impl Client {
             ().chain(ConnectProxyConnector::default())
                 .chain(TcpConnector::default())
                 .chain(RustlsConnector::default())
-                .chain(WatchSending {
-                    proxied: settings.proxy.is_some(),
-                    progress,
-                });
+                .chain(WatchSending { proxied: settings.proxy.is_some(), progress });
         Client {
             agent: ureq::Agent::with_parts(config, connector, LookUp(DefaultResolver::default())),
             settings,
@@ -88,15 +81,8 @@ impl Client {
     /// `POST /agents/trigger`. Never repeated by this client: each call may start a run.
     pub fn trigger(&self, body: &[u8]) -> Result<Reply, Fault> {
         let url = format!("{}/agents/trigger", self.settings.base_url);
-        let request = self
-            .agent
-            .post(url)
-            .header("Content-Type", "application/json");
-        self.reply(|| {
-            request
-                .header("Authorization", self.settings.token.expose())
-                .send(body)
-        })
+        let request = self.agent.post(url).header("Content-Type", "application/json");
+        self.reply(|| request.header("Authorization", self.settings.token.expose()).send(body))
     }
 
     /// `GET …/async_poll/…`, of all updates or of the ending one alone.
@@ -106,18 +92,10 @@ impl Client {
             self.settings.base_url,
             run.studio_id,
             run.job_id,
-            if in_full {
-                ""
-            } else {
-                "?ending_update_only=true"
-            },
+            if in_full { "" } else { "?ending_update_only=true" },
         );
         let request = self.agent.get(url);
-        self.reply(|| {
-            request
-                .header("Authorization", self.settings.token.expose())
-                .call()
-        })
+        self.reply(|| request.header("Authorization", self.settings.token.expose()).call())
     }
 
     fn reply(
@@ -126,11 +104,7 @@ impl Client {
     ) -> Result<Reply, Fault> {
         let started = Instant::now();
         let received = send().and_then(|mut response| {
-            let body = response
-                .body_mut()
-                .with_config()
-                .limit(MAX_BODY)
-                .read_to_vec()?;
+            let body = response.body_mut().with_config().limit(MAX_BODY).read_to_vec()?;
             Ok((response, body))
         });
         match received {
@@ -142,23 +116,14 @@ impl Client {
             }),
             Err(error) => {
                 let (message, certificate) = explain(&error);
-                Err(Fault {
-                    message: self.settings.token.clean(&message),
-                    certificate,
-                })
+                Err(Fault { message: self.settings.token.clean(&message), certificate })
             }
         }
     }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get("Retry-After")?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let seconds = headers.get("Retry-After")?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
@@ -180,10 +145,7 @@ fn explain(error: &ureq::Error) -> (String, bool) {
             }
             _ => "does not verify",
         };
-        return (
-            format!("the server's certificate {why} ({certificate})"),
-            true,
-        );
+        return (format!("the server's certificate {why} ({certificate})"), true);
     }
     let message = match error {
         ureq::Error::HostNotFound => {
@@ -257,10 +219,7 @@ impl<In: Transport> Connector<In> for WatchSending {
             if is_tunnel {
                 Either::A(transport)
             } else {
-                Either::B(Watched {
-                    transport,
-                    progress: Arc::clone(&self.progress),
-                })
+                Either::B(Watched { transport, progress: Arc::clone(&self.progress) })
             }
         }))
     }

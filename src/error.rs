@@ -72,21 +72,12 @@ pub struct Error {
 impl Error {
     /// Without what only some errors have; see the macro `error` for the usual way.
     pub fn new(exit: Exit, message: String) -> Error {
-        Error {
-            exit,
-            message,
-            http_status: None,
-            details: None,
-            output: None,
-        }
+        Error { exit, message, http_status: None, details: None, output: None }
     }
 
     /// The same, caused by a reply with this HTTP status.
     pub fn with_status(self, status: u16) -> Error {
-        Error {
-            http_status: Some(status),
-            ..self
-        }
+        Error { http_status: Some(status), ..self }
     }
 }
 

@@ -113,10 +113,9 @@ fn watch(inbox: &mpsc::Receiver<Event>, session: &Session) -> Exit {
         let (signal, what) = match event {
             Ok(Event::Done(exit)) => return exit,
             Ok(Event::Signal(signal)) => (Some(signal), format!("ended by signal {signal}")),
-            Err(_) if deadline.remaining() == Some(Duration::ZERO) => (
-                None,
-                format!("the timeout of {:?} passed", deadline.timeout),
-            ),
+            Err(_) if deadline.remaining() == Some(Duration::ZERO) => {
+                (None, format!("the timeout of {:?} passed", deadline.timeout))
+            }
             Err(_) => {
                 let status = status(&facts, session.started);
                 drop(facts);
@@ -151,17 +150,12 @@ fn watch(inbox: &mpsc::Receiver<Event>, session: &Session) -> Exit {
 fn status(facts: &Facts, started: Instant) -> String {
     let seconds = started.elapsed().as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!(
-        "waiting {hours}:{minutes:02}:{seconds:02}, {} polls",
-        facts.polls
-    )
+    format!("waiting {hours}:{minutes:02}:{seconds:02}, {} polls", facts.polls)
 }
 
 /// The whole job: message, trigger, wait.
 fn work(session: &Session, args: Args) -> Result<Outcome, Error> {
-    session
-        .console
-        .detail(|| format!("api: {}", session.settings.place()));
+    session.console.detail(|| format!("api: {}", session.settings.place()));
     match args.job {
         Job::Resume(run) => {
             {
@@ -172,17 +166,9 @@ fn work(session: &Session, args: Args) -> Result<Outcome, Error> {
             }
             wait_for(session, &run, true)
         }
-        Job::Trigger {
-            source,
-            conversation_id,
-            fields,
-            wait,
-        } => {
+        Job::Trigger { source, conversation_id, fields, wait } => {
             let Some(agent_id) = args.agent_id.or_else(|| session.settings.agent_id.clone()) else {
-                return Err(error!(
-                    Usage,
-                    "no agent: give --agent ID or set RELEVANCE_AGENT_ID"
-                ));
+                return Err(error!(Usage, "no agent: give --agent ID or set RELEVANCE_AGENT_ID"));
             };
             let message = read_message(source)?;
             let request = TriggerRequest {
@@ -197,15 +183,9 @@ fn work(session: &Session, args: Args) -> Result<Outcome, Error> {
             let triggered = session.trigger(&body)?;
             session.console.detail(|| {
                 let state = triggered.state.as_deref().unwrap_or("not said");
-                format!(
-                    "run: {}, state: {}",
-                    triggered.run,
-                    session.settings.token.clean(state)
-                )
+                format!("run: {}, state: {}", triggered.run, session.settings.token.clean(state))
             });
-            if let Some(page) = session
-                .settings
-                .page(&agent_id, triggered.conversation_id.as_ref())
+            if let Some(page) = session.settings.page(&agent_id, triggered.conversation_id.as_ref())
             {
                 session.console.detail(|| format!("page: {page}"));
             }
@@ -244,10 +224,7 @@ fn read_message(source: Source) -> Result<String, Error> {
         return Err(error!(Usage, "{name} is longer than 64 MiB; shorten it"));
     }
     let text = String::from_utf8(bytes).map_err(|_| {
-        error!(
-            Usage,
-            "{name} is not UTF-8 text; convert it first, for example with iconv"
-        )
+        error!(Usage, "{name} is not UTF-8 text; convert it first, for example with iconv")
     })?;
     if text.trim().is_empty() {
         return Err(error!(

@@ -36,21 +36,13 @@ impl Outcome {
     pub fn of(ending: Ending, settings: &Settings) -> Result<Outcome, Error> {
         match ending {
             Ending::Success { answer, output } => Ok(Outcome::Answered { answer, output }),
-            Ending::Failure {
-                message,
-                details,
-                output,
-            } => {
+            Ending::Failure { message, details, output } => {
                 let mut why = settings.token.clean(&message);
                 if why.is_empty() {
                     why.push_str("it gives no reason");
                 }
                 let error = error!(Failed, "the run ended without success: {why}");
-                Err(Error {
-                    details,
-                    output,
-                    ..error
-                })
+                Err(Error { details, output, ..error })
             }
         }
     }
@@ -83,9 +75,7 @@ impl Session {
     /// Writes the result, then whatever there is to say, and settles the exit code.
     pub fn report(&self, result: Result<Outcome, Error>, facts: &Facts) -> Exit {
         self.console.clear();
-        let exit = result
-            .as_ref()
-            .map_or_else(|error| error.exit, |_| Exit::Success);
+        let exit = result.as_ref().map_or_else(|error| error.exit, |_| Exit::Success);
         let is_over = exit == Exit::Failed || matches!(result, Ok(Outcome::Answered { .. }));
         let written = match self.text(&result, exit, facts) {
             Some(text) => self.sink.write(&self.settings.token.redact(text)),
@@ -98,10 +88,8 @@ impl Session {
             // The reader had enough, and nothing else is left to be done with the run.
             Err(why) if why.kind() == ErrorKind::BrokenPipe && is_over => false,
             Err(why) => {
-                self.console.say(&format!(
-                    "cannot write the result to {}: {why}",
-                    self.sink.name()
-                ));
+                self.console
+                    .say(&format!("cannot write the result to {}: {why}", self.sink.name()));
                 true
             }
             Ok(()) => false,
@@ -116,9 +104,7 @@ impl Session {
             let run = run.to_string();
             // An id may begin like an option.
             let separator = if run.starts_with('-') { '=' } else { ' ' };
-            self.console.say(&format!(
-                "resume with: relevance-run --resume{separator}{run}"
-            ));
+            self.console.say(&format!("resume with: relevance-run --resume{separator}{run}"));
         }
         exit
     }
@@ -190,11 +176,7 @@ impl Sink {
             return Ok(Sink::Stdout);
         };
         let cannot = |why: &dyn Display| {
-            error!(
-                Usage,
-                "cannot write --output {}: {why}; choose another file",
-                path.display()
-            )
+            error!(Usage, "cannot write --output {}: {why}; choose another file", path.display())
         };
         if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
             return Err(cannot(&"it is a folder"));
@@ -223,10 +205,7 @@ impl Sink {
         let (path, temporary) = match self {
             Sink::Stdout => return terminal::print(text),
             Sink::Special(path) => {
-                return OpenOptions::new()
-                    .write(true)
-                    .open(path)?
-                    .write_all(text.as_bytes());
+                return OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes());
             }
             Sink::File { path, temporary } => (path, temporary),
         };

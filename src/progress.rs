@@ -59,8 +59,7 @@ impl Deadline {
 
     /// `None` is no limit.
     pub fn remaining(&self) -> Option<Duration> {
-        self.at
-            .map(|at| at.saturating_duration_since(Instant::now()))
+        self.at.map(|at| at.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -73,10 +72,7 @@ impl Facts {
 
     /// What to do when a trigger may have reached the API.
     pub fn may_have_started(&self, settings: &Settings) -> String {
-        let page = self
-            .agent_id
-            .as_ref()
-            .and_then(|id| settings.page(id, None));
+        let page = self.agent_id.as_ref().and_then(|id| settings.page(id, None));
         let page = page.as_deref().unwrap_or("the agent's page in the web app");
         format!("the run may have been started, so look at {page} before you run it again")
     }
@@ -85,10 +81,9 @@ impl Facts {
     pub fn cut_short(&self, signal: Option<u8>, what: &str, settings: &Settings) -> Error {
         let trouble = self.trouble.as_deref();
         let (exit, meaning) = match self.stage {
-            Stage::Unsent => (
-                Exit::Unreachable,
-                trouble.unwrap_or("nothing was started").to_owned(),
-            ),
+            Stage::Unsent => {
+                (Exit::Unreachable, trouble.unwrap_or("nothing was started").to_owned())
+            }
             Stage::Sent => (Exit::Unknown, self.may_have_started(settings)),
             Stage::Started => {
                 let trouble = trouble.map(|why| format!(" ({why})")).unwrap_or_default();
@@ -96,10 +91,7 @@ impl Facts {
             }
             Stage::Reporting => (Exit::Unknown, "the answer was being written".to_owned()),
         };
-        Error::new(
-            signal.map_or(exit, Exit::Signal),
-            format!("{what}; {meaning}"),
-        )
+        Error::new(signal.map_or(exit, Exit::Signal), format!("{what}; {meaning}"))
     }
 }
 

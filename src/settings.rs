@@ -111,19 +111,15 @@ fn first_or_file(
         return Ok(value);
     };
     if value.is_some() {
-        return Err(error!(
-            Usage,
-            "both {name} and {file_name} are set; unset one of them"
-        ));
+        return Err(error!(Usage, "both {name} and {file_name} are set; unset one of them"));
     }
     let contents = fs::read_to_string(&path)
         .map_err(|why| error!(Usage, "cannot read the file that {file_name} names: {why}"))?;
     match tidy(file_name, contents.into())? {
         Some(contents) => Ok(Some((file_name, contents))),
-        None => Err(error!(
-            Usage,
-            "the file that {file_name} names is empty; write the key into it"
-        )),
+        None => {
+            Err(error!(Usage, "the file that {file_name} names is empty; write the key into it"))
+        }
     }
 }
 
@@ -158,10 +154,7 @@ fn token() -> Result<Token, Error> {
         ));
     };
     if project.contains(':') {
-        return Err(error!(
-            Usage,
-            "{project_name} holds a ':'; set it to the project's id alone"
-        ));
+        return Err(error!(Usage, "{project_name} holds a ':'; set it to the project's id alone"));
     }
     token(project_name, &format!("{project}:{key}"))
 }
@@ -195,12 +188,8 @@ fn proxy(base_url: &str) -> Result<Option<Proxy>, Error> {
     let proxy = parse_proxy(&value).ok_or_else(|| {
         error!(Usage, "{name} cannot be used: set it to http://[USER:PASSWORD@]HOST:PORT (or https://), or unset it")
     })?;
-    let exceptions = first(&["no_proxy", "NO_PROXY"])?
-        .map(|(_, list)| list)
-        .unwrap_or_default();
-    let url: Uri = base_url
-        .parse()
-        .map_err(|_| error!(Usage, "the base URL is not a URL"))?;
+    let exceptions = first(&["no_proxy", "NO_PROXY"])?.map(|(_, list)| list).unwrap_or_default();
+    let url: Uri = base_url.parse().map_err(|_| error!(Usage, "the base URL is not a URL"))?;
     let host = url.host().unwrap_or_default();
     let direct = url.scheme_str() == Some("http") || bypasses_proxy(host, &exceptions);
     Ok(Some(proxy).filter(|_| !direct))
@@ -218,11 +207,8 @@ fn roots() -> Result<RootCerts, Error> {
             _ => None,
         })
         .collect();
-    let (usable, _) = rustls::RootCertStore::empty().add_parsable_certificates(
-        certificates
-            .iter()
-            .map(|certificate| certificate.der().into()),
-    );
+    let (usable, _) = rustls::RootCertStore::empty()
+        .add_parsable_certificates(certificates.iter().map(|certificate| certificate.der().into()));
     if usable == 0 {
         return Err(error!(
             Usage,
@@ -259,14 +245,9 @@ fn parse_base_url(text: &str) -> Result<String, Error> {
     if !has_sound_port(authority) {
         return bad("has no host or a bad port; set it to https://HOST[:PORT]/PATH");
     }
-    let host = authority
-        .host()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     let loopback = host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback());
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     if authority.as_str().contains('@') || url.query().is_some() || text.contains('#') {
         return bad("has a user, a query or a fragment; leave only https://HOST[:PORT]/PATH");
     }
@@ -303,13 +284,9 @@ fn parse_proxy(text: &str) -> Option<Proxy> {
     if proxy.uri().port_u16().is_some() {
         return Some(proxy);
     }
-    let mut builder = Proxy::builder(proxy.protocol())
-        .host(proxy.host())
-        .port(default_port);
+    let mut builder = Proxy::builder(proxy.protocol()).host(proxy.host()).port(default_port);
     if let Some(username) = proxy.username() {
-        builder = builder
-            .username(username)
-            .password(proxy.password().unwrap_or_default());
+        builder = builder.username(username).password(proxy.password().unwrap_or_default());
     }
     builder.build().ok()
 }
@@ -317,18 +294,13 @@ fn parse_proxy(text: &str) -> Option<Proxy> {
 /// Whether `NO_PROXY` names the host, by curl's rules: `*` alone, a domain and all below it, an address, or a
 /// network in CIDR form, separated by commas or spaces.
 fn bypasses_proxy(host: &str, exceptions: &str) -> bool {
-    let plain = |text: &str| {
-        text.trim_matches(['[', ']'])
-            .trim_end_matches('.')
-            .to_ascii_lowercase()
-    };
+    let plain =
+        |text: &str| text.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
     let host = plain(host);
     if exceptions == "*" {
         return true;
     }
-    let mut entries = exceptions
-        .split([',', ' ', '\t'])
-        .filter(|entry| !entry.is_empty());
+    let mut entries = exceptions.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
     match host.parse::<IpAddr>() {
         Ok(address) => entries.any(|entry| match entry.split_once('/') {
             Some((network, bits)) => in_network(address, &plain(network), bits),
@@ -336,8 +308,7 @@ fn bypasses_proxy(host: &str, exceptions: &str) -> bool {
         }),
         Err(_) => entries.any(|entry| {
             let domain = plain(entry.trim_start_matches('.'));
-            host.strip_suffix(&domain)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            host.strip_suffix(&domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         }),
     }
 }
@@ -383,11 +354,7 @@ mod tests {
             ("[fd00::1]", "fd00::/8", true),
             ("[fd00::1]", "127.0.0.0/8", false),
         ] {
-            assert_eq!(
-                bypasses_proxy(host, exceptions),
-                expected,
-                "{host} with {exceptions:?}"
-            );
+            assert_eq!(bypasses_proxy(host, exceptions), expected, "{host} with {exceptions:?}");
         }
     }
 
@@ -423,10 +390,7 @@ mod tests {
             ("http://proxy.example:3128", Some(("proxy.example", 3128))),
             ("proxy.example:3128", Some(("proxy.example", 3128))),
             ("proxy.example", Some(("proxy.example", 1080))),
-            (
-                "http://user:p%40ss@proxy.example",
-                Some(("proxy.example", 1080)),
-            ),
+            ("http://user:p%40ss@proxy.example", Some(("proxy.example", 1080))),
             ("https://proxy.example", Some(("proxy.example", 443))),
             ("socks5://proxy.example:1080", None),
             ("http://", None),

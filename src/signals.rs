@@ -16,9 +16,8 @@ use signal_hook::iterator::Signals;
 /// A signal that was ignored from the start stays so: `nohup` and a script's `&` ask for just that.
 pub fn forward(deliver: impl Fn(u8) + Send + 'static) -> io::Result<()> {
     let ignored = ignored_mask();
-    let wanted = [SIGINT, SIGTERM, SIGHUP]
-        .into_iter()
-        .filter(|signal| ignored & (1 << (signal - 1)) == 0);
+    let wanted =
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
     let mut signals = Signals::new(wanted)?;
     thread::Builder::new().spawn(move || {
         for signal in signals.forever() {
@@ -34,9 +33,7 @@ fn ignored_mask() -> u64 {
     fs::read_to_string("/proc/self/status")
         .ok()
         .and_then(|status| {
-            let mask = status
-                .lines()
-                .find_map(|line| line.strip_prefix("SigIgn:"))?;
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
             u64::from_str_radix(mask.trim(), 16).ok()
         })
         .unwrap_or(0)

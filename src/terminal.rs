@@ -90,11 +90,7 @@ impl Console {
             settings,
             verbose,
             has_progress_line: !quiet && !verbose && !dumb && io::stderr().is_terminal(),
-            state: Mutex::new(State {
-                drawn: false,
-                over: false,
-                last_output: Instant::now(),
-            }),
+            state: Mutex::new(State { drawn: false, over: false, last_output: Instant::now() }),
         }
     }
 
@@ -127,9 +123,7 @@ impl Console {
         };
         // Whoever holds the lock is saying something, or is held up because nobody reads it.
         let state = self.state.try_lock().ok();
-        Some(state.map_or(period, |state| {
-            period.saturating_sub(state.last_output.elapsed())
-        }))
+        Some(state.map_or(period, |state| period.saturating_sub(state.last_output.elapsed())))
     }
 
     /// Shows that the command is alive: as a line with `--verbose`, else by redrawing the progress line.
@@ -172,9 +166,6 @@ mod tests {
 
     #[test]
     fn controls_become_visible() {
-        assert_eq!(
-            visible("a\tb\nc\x1b[31m\r\x7f\u{9b}é\0"),
-            "a\tb\nc^[[31m^M^?<U+009B>é^@"
-        );
+        assert_eq!(visible("a\tb\nc\x1b[31m\r\x7f\u{9b}é\0"), "a\tb\nc^[[31m^M^?<U+009B>é^@");
     }
 }

@@ -65,10 +65,7 @@ impl Token {
     pub fn redact(&self, mut text: String) -> String {
         let key = self.halves().1;
         let is_real = key.len() >= MIN_KEY_LENGTH || key.starts_with("sk-");
-        for secret in [self.0.as_str(), key]
-            .into_iter()
-            .take(1 + usize::from(is_real))
-        {
+        for secret in [self.0.as_str(), key].into_iter().take(1 + usize::from(is_real)) {
             if text.contains(secret) {
                 text = text.replace(secret, REDACTED);
             }
@@ -97,10 +94,7 @@ pub fn one_line(text: &str) -> String {
             || c.is_whitespace()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    let words: Vec<&str> = text
-        .split(unsafe_or_space)
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&str> = text.split(unsafe_or_space).filter(|word| !word.is_empty()).collect();
     words.join(" ")
 }
 
@@ -111,14 +105,8 @@ mod tests {
     #[test]
     fn redacts_the_whole_and_the_key_half() {
         let token = Token::new("project-1:sk-0123456789").unwrap();
-        assert_eq!(
-            token.redact("a project-1:sk-0123456789 b".into()),
-            "a [redacted] b"
-        );
-        assert_eq!(
-            token.redact("sk-0123456789 and project-1".into()),
-            "[redacted] and project-1"
-        );
+        assert_eq!(token.redact("a project-1:sk-0123456789 b".into()), "a [redacted] b");
+        assert_eq!(token.redact("sk-0123456789 and project-1".into()), "[redacted] and project-1");
         assert_eq!(format!("{token:?}"), "[redacted]");
         assert_eq!(
             Token::new("p:key").unwrap().redact("a key of p:key".into()),
@@ -129,19 +117,13 @@ mod tests {
     #[test]
     fn cleaning_leaves_no_part_of_a_key_at_the_cut() {
         let token = Token::new("p:sk-0123456789abcdef").unwrap();
-        let cleaned = token.clean(&format!(
-            "{} sk-0123456789abcdef",
-            "x".repeat(MAX_QUOTED - 8)
-        ));
+        let cleaned = token.clean(&format!("{} sk-0123456789abcdef", "x".repeat(MAX_QUOTED - 8)));
         assert!(!cleaned.contains("sk-"), "{cleaned}");
         assert!(cleaned.chars().count() <= MAX_QUOTED + 1);
     }
 
     #[test]
     fn one_line_is_one_line() {
-        assert_eq!(
-            one_line("a\r\n\x1b[31mb\u{9b}c\u{202e}d\t e "),
-            "a [31mb c d e"
-        );
+        assert_eq!(one_line("a\r\n\x1b[31mb\u{9b}c\u{202e}d\t e "), "a [31mb c d e");
     }
 }

@@ -38,8 +38,7 @@ impl Session {
     pub fn trigger(&self, body: &[u8]) -> Result<Triggered, Error> {
         self.persist("trigger", TRIGGER_ATTEMPTS, |attempt| {
             let size = body.len();
-            self.console
-                .detail(|| format!("trigger: attempt {attempt}, {size} bytes"));
+            self.console.detail(|| format!("trigger: attempt {attempt}, {size} bytes"));
             self.progress.lock().stage = Stage::Unsent;
             match self.client.trigger(body) {
                 Ok(reply) => self.judge_trigger(&reply),
@@ -80,10 +79,8 @@ impl Session {
                         Setback::Transient(error.with_status(status), after)
                     }
                     _ => {
-                        let error = error!(
-                            Refused,
-                            "the API refused the trigger with {quoted}; {advice}"
-                        );
+                        let error =
+                            error!(Refused, "the API refused the trigger with {quoted}; {advice}");
                         Setback::Final(error.with_status(status))
                     }
                 })
@@ -97,20 +94,14 @@ impl Session {
     }
 
     fn judge_trigger_fault(&self, fault: Fault) -> Setback {
-        let Fault {
-            message,
-            certificate,
-        } = fault;
+        let Fault { message, certificate } = fault;
         if self.progress.lock().stage != Stage::Unsent {
             return Setback::Final(
                 self.may_have_started(&format!("no reply to the trigger: {message}")),
             );
         }
         let place = self.settings.place();
-        let error = error!(
-            Unreachable,
-            "cannot reach {place}: {message}; nothing was started"
-        );
+        let error = error!(Unreachable, "cannot reach {place}: {message}; nothing was started");
         match certificate {
             true => Setback::Final(error),
             false => Setback::Transient(error, None),
@@ -133,11 +124,7 @@ impl Session {
         let mut trusted = !resumed;
         let mut warned = false;
         // How many updates are known. Who is not told of them does not pay for them.
-        let mut seen = if self.console.is_verbose() {
-            0
-        } else {
-            usize::MAX
-        };
+        let mut seen = if self.console.is_verbose() { 0 } else { usize::MAX };
         // Of a reply that says the run is over and not how: whether it was asked for in full.
         let mut unexplained: Option<bool> = None;
         loop {
@@ -155,22 +142,17 @@ impl Session {
                         return Setback::Transient(error!(Unknown, "{}", fault.message), None);
                     }
                     let place = self.settings.place();
-                    Setback::Final(error!(
-                        Unreachable,
-                        "cannot reach {place}: {}", fault.message
-                    ))
+                    Setback::Final(error!(Unreachable, "cannot reach {place}: {}", fault.message))
                 })?;
                 trusted = true;
                 let may_be_new = begun.elapsed() < NOT_FOUND_GRACE;
-                self.judge_poll(number, &reply, seen, may_be_new)
-                    .map_err(|setback| match setback {
-                        // What was resumed was not started here.
-                        Setback::Final(error) if resumed => Setback::Final(Error {
-                            exit: Exit::Refused,
-                            ..error
-                        }),
-                        other => other,
-                    })
+                self.judge_poll(number, &reply, seen, may_be_new).map_err(|setback| match setback {
+                    // What was resumed was not started here.
+                    Setback::Final(error) if resumed => {
+                        Setback::Final(Error { exit: Exit::Refused, ..error })
+                    }
+                    other => other,
+                })
             })?;
             seen = seen.max(poll.updates);
             match (poll.ending, poll.phase) {
@@ -178,11 +160,7 @@ impl Session {
                 (None, Phase::Over) if unexplained.is_some() => {
                     let message =
                         format!("it is {}, without a result and without a reason", poll.kind);
-                    return Ok(Ending::Failure {
-                        message,
-                        details: None,
-                        output: None,
-                    });
+                    return Ok(Ending::Failure { message, details: None, output: None });
                 }
                 (None, Phase::Over) => {
                     unexplained = Some(in_full);
@@ -232,10 +210,7 @@ impl Session {
         }
         let poll = Poll::parse(&reply.body, seen).map_err(|why| {
             self.detail_reply(&name, reply, "");
-            Setback::Transient(
-                error!(Unknown, "the poll's reply is not understood: {why}"),
-                None,
-            )
+            Setback::Transient(error!(Unknown, "the poll's reply is not understood: {why}"), None)
         })?;
         let clean = |text: &str| self.settings.token.clean(text);
         self.detail_reply(&name, reply, &format!(", {}", clean(&poll.kind)));
@@ -264,26 +239,19 @@ impl Session {
             };
             let delay = pace::backoff(number, chance()).max(after.unwrap_or_default());
             let (why, seconds) = (&error.message, delay.as_secs_f64());
-            self.console
-                .detail(|| format!("{what}: {why}; again in {seconds:.1} s"));
+            self.console.detail(|| format!("{what}: {why}; again in {seconds:.1} s"));
             let mut facts = self.progress.lock();
             let http_status = error.http_status;
             facts.trouble = Some(error.message);
             if after.is_some()
-                && self
-                    .deadline
-                    .remaining()
-                    .is_some_and(|remaining| delay >= remaining)
+                && self.deadline.remaining().is_some_and(|remaining| delay >= remaining)
             {
                 let what = format!(
                     "waiting {delay:?} would pass the timeout of {:?}",
                     self.deadline.timeout
                 );
                 let error = facts.cut_short(None, &what, &self.settings);
-                return Err(Error {
-                    http_status,
-                    ..error
-                });
+                return Err(Error { http_status, ..error });
             }
             drop(facts);
             thread::sleep(delay);
@@ -293,8 +261,7 @@ impl Session {
 
     fn detail_reply(&self, what: &str, reply: &Reply, more: &str) {
         let (status, seconds, size) = (reply.status, reply.took.as_secs_f64(), reply.body.len());
-        self.console
-            .detail(|| format!("{what}: {status} in {seconds:.3} s, {size} bytes{more}"));
+        self.console.detail(|| format!("{what}: {status} in {seconds:.3} s, {size} bytes{more}"));
     }
 
     /// The status of a reply that is no success, and what the API said with it.

@@ -60,14 +60,9 @@ impl FromStr for Run {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Run, Self::Err> {
-        let (studio_id, job_id) = text
-            .split_once('/')
-            .ok_or("has no '/' between the two ids")?;
+        let (studio_id, job_id) = text.split_once('/').ok_or("has no '/' between the two ids")?;
         let id = |name: &str, text: &str| text.parse().map_err(|why| format!("{name} {why}"));
-        Ok(Run {
-            studio_id: id("STUDIO_ID", studio_id)?,
-            job_id: id("JOB_ID", job_id)?,
-        })
+        Ok(Run { studio_id: id("STUDIO_ID", studio_id)?, job_id: id("JOB_ID", job_id)? })
     }
 }
 
@@ -94,10 +89,7 @@ impl Serialize for TriggerRequest<'_> {
             content: &'a str,
         }
         let mut body = serializer.serialize_map(None)?;
-        let message = Message {
-            role: "user",
-            content: self.message,
-        };
+        let message = Message { role: "user", content: self.message };
         body.serialize_entry("message", &message)?;
         body.serialize_entry("agent_id", self.agent_id)?;
         if let Some(conversation_id) = self.conversation_id {
@@ -144,10 +136,7 @@ impl Triggered {
             .into_iter()
             .find_map(|id| read::<String>(id)?.parse().ok());
         Some(Triggered {
-            run: Run {
-                studio_id: job.studio_id.parse().ok()?,
-                job_id: job.job_id.parse().ok()?,
-            },
+            run: Run { studio_id: job.studio_id.parse().ok()?, job_id: job.job_id.parse().ok()? },
             conversation_id,
             state: read(body.state),
         })
@@ -257,9 +246,7 @@ impl Poll {
             },
             kind,
             // The last of a kind counts, and a success counts before a failure that was overcome.
-            ending: success
-                .map(Ending::of_success)
-                .or(failure.map(Ending::of_failure)),
+            ending: success.map(Ending::of_success).or(failure.map(Ending::of_failure)),
             updates: updates.len(),
             fresh,
         })
@@ -278,10 +265,7 @@ impl Ending {
         let answer = read(inner.answer)
             .or_else(|| read(output.answer))
             .unwrap_or_else(|| whole.map_or("null", RawValue::get).to_owned());
-        Ending::Success {
-            answer,
-            output: update.output.unwrap_or(RawValue::NULL).to_owned(),
-        }
+        Ending::Success { answer, output: update.output.unwrap_or(RawValue::NULL).to_owned() }
     }
 
     fn of_failure(update: Update) -> Ending {

@@ -54,11 +54,7 @@ fn main() -> io::Result<()> {
 fn measure(program: &OsStr, arguments: impl Iterator<Item = std::ffi::OsString>) -> io::Result<()> {
     let started = Instant::now();
     let mut command = Command::new(program);
-    let mut child = command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()?;
+    let mut child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
     let mut sampled = 0;
     // The peak only grows, so the last sample is as good as the moment before the end.
     while let Some(kib) = peak_kib(child.id()) {
@@ -67,17 +63,10 @@ fn measure(program: &OsStr, arguments: impl Iterator<Item = std::ffi::OsString>)
     let status = child.wait()?;
     let wall = started.elapsed().as_micros();
     let usage = |who| getrusage(who).map_err(io::Error::other);
-    let (children, own) = (
-        usage(UsageWho::RUSAGE_CHILDREN)?,
-        usage(UsageWho::RUSAGE_SELF)?,
-    );
+    let (children, own) = (usage(UsageWho::RUSAGE_CHILDREN)?, usage(UsageWho::RUSAGE_SELF)?);
     let micros = |time: nix::sys::time::TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
     let cpu = micros(children.user_time()) + micros(children.system_time());
-    let peak = if children.max_rss() > own.max_rss() {
-        children.max_rss()
-    } else {
-        sampled
-    };
+    let peak = if children.max_rss() > own.max_rss() { children.max_rss() } else { sampled };
     assert!(status.success(), "{program:?} failed: {status}");
     writeln!(io::stdout(), "{cpu} {peak} {wall}")
 }
@@ -85,9 +74,7 @@ fn measure(program: &OsStr, arguments: impl Iterator<Item = std::ffi::OsString>)
 /// The peak memory of a process, or `None` once it has ended.
 fn peak_kib(pid: u32) -> Option<i64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -101,15 +88,8 @@ struct Client {
 #[derive(Clone, Default)]
 struct Figures([f64; 6]);
 
-const COLUMNS: [&str; 7] = [
-    "CPU ms",
-    "peak MiB",
-    "wall ms",
-    "connections",
-    "requests",
-    "bytes received",
-    "MB on disk",
-];
+const COLUMNS: [&str; 7] =
+    ["CPU ms", "peak MiB", "wall ms", "connections", "requests", "bytes received", "MB on disk"];
 
 fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     let (clients, missing) = clients(ours);
@@ -117,11 +97,7 @@ fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     let authority = Authority::new();
     let ca = env::temp_dir().join(format!("relevance-run-bench-{}.pem", std::process::id()));
     std::fs::write(&ca, &authority.pem)?;
-    let api = Api::new(Course {
-        takes: Duration::ZERO,
-        held: Duration::ZERO,
-        history: 6,
-    });
+    let api = Api::new(Course { takes: Duration::ZERO, held: Duration::ZERO, history: 6 });
     let requests = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&requests);
     let server = Server::on(
@@ -137,11 +113,8 @@ fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     let mut runs: Vec<Vec<Figures>> = vec![Vec::new(); clients.len()];
     for _ in 0..ROUNDS {
         for (client, runs) in clients.iter().zip(&mut runs) {
-            let before = (
-                server.connections(),
-                requests.load(Ordering::SeqCst),
-                server.bytes_sent(),
-            );
+            let before =
+                (server.connections(), requests.load(Ordering::SeqCst), server.bytes_sent());
             let mut command = Command::new(env::current_exe()?);
             command.arg("--measure").args(&client.command).env_clear();
             command.env("PATH", env::var_os("PATH").unwrap_or_default());
@@ -149,9 +122,7 @@ fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
                 "RELEVANCE_BASE_URL",
                 format!("https://localhost:{}/latest", server.address.port()),
             );
-            command
-                .env("RELEVANCE_AUTH_TOKEN", TOKEN)
-                .env("RELEVANCE_AGENT_ID", "bench-agent");
+            command.env("RELEVANCE_AUTH_TOKEN", TOKEN).env("RELEVANCE_AGENT_ID", "bench-agent");
             for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
                 command.env(name, &ca);
             }
@@ -166,10 +137,8 @@ fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
             let output = command.stderr(Stdio::inherit()).output()?;
             assert!(output.status.success(), "{} failed", client.name);
             let text = String::from_utf8(output.stdout).unwrap();
-            let numbers: Vec<f64> = text
-                .split_whitespace()
-                .map(|number| number.parse().unwrap())
-                .collect();
+            let numbers: Vec<f64> =
+                text.split_whitespace().map(|number| number.parse().unwrap()).collect();
             runs.push(Figures([
                 numbers[0] / 1000.0,
                 numbers[1] / 1024.0,
@@ -203,16 +172,8 @@ fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     for (client, row) in clients.iter().zip(&rows) {
         write!(out, "{:<34}", client.name)?;
         for (value, ours) in row.iter().zip(&rows[0]) {
-            let decimals = if *value < 100.0 && value.fract() != 0.0 {
-                1
-            } else {
-                0
-            };
-            write!(
-                out,
-                "{:>18}",
-                format!("{value:.decimals$} ({:.1})", value / ours)
-            )?;
+            let decimals = if *value < 100.0 && value.fract() != 0.0 { 1 } else { 0 };
+            write!(out, "{:>18}", format!("{value:.decimals$} ({:.1})", value / ours))?;
         }
         writeln!(out)?;
     }
@@ -235,23 +196,13 @@ fn clients(ours: &Path) -> (Vec<Client>, Vec<&'static str>) {
     let python = env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let succeeds = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
     let python_size = |packages: &[&str]| -> u64 {
-        let output = Command::new(&python)
-            .arg(script("size_on_disk.py"))
-            .args(packages)
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap()
+        let output =
+            Command::new(&python).arg(script("size_on_disk.py")).args(packages).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     };
     let mut clients = vec![Client {
         name: "relevance-run",
@@ -259,13 +210,7 @@ fn clients(ours: &Path) -> (Vec<Client>, Vec<&'static str>) {
         size_on_disk: std::fs::metadata(ours).unwrap().len(),
     }];
     let mut missing = Vec::new();
-    let requests = [
-        "requests",
-        "urllib3",
-        "idna",
-        "certifi",
-        "charset-normalizer",
-    ];
+    let requests = ["requests", "urllib3", "idna", "certifi", "charset-normalizer"];
     if succeeds(&python, &["-c", "import requests"]) {
         clients.push(Client {
             name: "Python loop with requests",
@@ -314,9 +259,7 @@ fn with_libraries(program: &str) -> u64 {
         format!("p=$(command -v {program}); ls -lL \"$p\" $(ldd \"$p\" | grep -o '/[^ ]*')");
     let output = Command::new("sh").args(["-c", &shell]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .filter_map(|line| line.split_whitespace().nth(4)?.parse::<u64>().ok())
-        .sum()
+    text.lines().filter_map(|line| line.split_whitespace().nth(4)?.parse::<u64>().ok()).sum()
 }
 
 fn paces(out: &mut impl Write) -> io::Result<()> {
@@ -339,30 +282,18 @@ fn paces(out: &mut impl Write) -> io::Result<()> {
         "run", "relevance-run", "fixed 3 s (sample)", "fixed 1 s (SDK)"
     )?;
     let rules: [&dyn Fn(Duration) -> Duration; 3] =
-        [&pace::pace, &|_| Duration::from_secs(3), &|_| {
-            Duration::from_secs(1)
-        }];
+        [&pace::pace, &|_| Duration::from_secs(3), &|_| Duration::from_secs(1)];
     for (seconds, name) in lengths {
         write!(out, "{name:<10}")?;
         for rule in rules {
             let around =
                 (900..=1100).map(|thousandth| Duration::from_secs(seconds) * thousandth / 1000);
             let noticed: Vec<(u32, Duration)> = around.map(|run| notice(run, rule)).collect();
-            let mean = noticed
-                .iter()
-                .map(|(_, delay)| delay.as_secs_f64())
-                .sum::<f64>()
+            let mean = noticed.iter().map(|(_, delay)| delay.as_secs_f64()).sum::<f64>()
                 / noticed.len() as f64;
-            let worst = noticed
-                .iter()
-                .map(|(_, delay)| delay.as_secs_f64())
-                .fold(0.0, f64::max);
+            let worst = noticed.iter().map(|(_, delay)| delay.as_secs_f64()).fold(0.0, f64::max);
             let polls = notice(Duration::from_secs(seconds), rule).0;
-            write!(
-                out,
-                "{:>26}",
-                format!("{polls} polls, {mean:.2}, {worst:.2}")
-            )?;
+            write!(out, "{:>26}", format!("{polls} polls, {mean:.2}, {worst:.2}"))?;
         }
         writeln!(out)?;
     }
@@ -371,14 +302,8 @@ fn paces(out: &mut impl Write) -> io::Result<()> {
 
 /// What polls cost beside the loop that fetches the full list each time, which is what `--verbose` does.
 fn growth(out: &mut impl Write, ours: &Path) -> io::Result<()> {
-    let heads = (
-        "updates",
-        "polls",
-        "short polls",
-        "full polls",
-        "bytes a short poll",
-        "CPU ms in all",
-    );
+    let heads =
+        ("updates", "polls", "short polls", "full polls", "bytes a short poll", "CPU ms in all");
     writeln!(
         out,
         "Cost of waiting, by the number of updates in the run's history; the eighth poll is the first in full"
@@ -395,9 +320,7 @@ fn growth(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     ] {
         for history in [1, 1_000, 100_000] {
             let (short, full, bytes, cpu) = waiting(ours, option, history, polls)?;
-            let each = bytes
-                .checked_div(short)
-                .map_or("-".to_owned(), |bytes| bytes.to_string());
+            let each = bytes.checked_div(short).map_or("-".to_owned(), |bytes| bytes.to_string());
             writeln!(
                 out,
                 "{name:<26}{history:>10}{polls:>8}{short:>14}{full:>12}{each:>20}{cpu:>16.1}"
@@ -437,15 +360,9 @@ fn waiting(
         Reply::text(200, body)
     })?;
     let mut command = Command::new(env::current_exe()?);
-    command
-        .arg("--measure")
-        .arg(ours)
-        .args([option, "--interval", "1ms", "Hello"])
-        .env_clear();
+    command.arg("--measure").arg(ours).args([option, "--interval", "1ms", "Hello"]).env_clear();
     command.env("RELEVANCE_BASE_URL", format!("http://{}", server.address));
-    command
-        .env("RELEVANCE_AUTH_TOKEN", TOKEN)
-        .env("RELEVANCE_AGENT_ID", "bench-agent");
+    command.env("RELEVANCE_AUTH_TOKEN", TOKEN).env("RELEVANCE_AGENT_ID", "bench-agent");
     let output = command.stderr(Stdio::null()).output()?;
     let text = String::from_utf8(output.stdout).unwrap();
     let cpu: f64 = text.split_whitespace().next().unwrap().parse().unwrap();

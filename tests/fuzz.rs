@@ -40,10 +40,7 @@ fn check(response: &[u8]) {
         let shown = triggered.run.to_string();
         assert_eq!(shown.parse::<Run>().as_ref(), Ok(&triggered.run));
         assert!(shown.len() <= 481 && shown.bytes().all(|byte| byte.is_ascii_graphic()));
-        triggered
-            .conversation_id
-            .iter()
-            .for_each(|id: &Id| harmless(&id.to_string()));
+        triggered.conversation_id.iter().for_each(|id: &Id| harmless(&id.to_string()));
         harmless(&triggered.state.unwrap_or_default());
     }
     let Ok(poll) = Poll::parse(response, 1) else {

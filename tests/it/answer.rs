@@ -18,37 +18,26 @@ fn where_the_answer_is_found() {
         (r#"{"output":{"answer":"inner"},"answer":"outer"}"#, "inner"),
         (r#"{"answer":"outer","output":{"other":1}}"#, "outer"),
         (r#"{"output":{"answer":7},"answer":"outer"}"#, "outer"),
-        (
-            r#"{"output":{"b":1,"a":[2,  3]}}"#,
-            r#"{"b":1,"a":[2,  3]}"#,
-        ),
+        (r#"{"output":{"b":1,"a":[2,  3]}}"#, r#"{"b":1,"a":[2,  3]}"#),
         (r#"{"output":{"answer":7}}"#, r#"{"answer":7}"#),
         (r#"{"output":"text"}"#, r#""text""#),
         (r#"{"output":[1,2]}"#, "[1,2]"),
         // Lists are results and not objects by position.
         (r#"{"output":["a","b","c","d"]}"#, r#"["a","b","c","d"]"#),
-        (
-            r#"["failed",{"answer":"x"},"y",[]]"#,
-            r#"["failed",{"answer":"x"},"y",[]]"#,
-        ),
+        (r#"["failed",{"answer":"x"},"y",[]]"#, r#"["failed",{"answer":"x"},"y",[]]"#),
         (r#"{"result":1}"#, r#"{"result":1}"#),
         (r#"{"output":null,"x":1}"#, r#"{"output":null,"x":1}"#),
         (r#""just text""#, r#""just text""#),
         ("null", "null"),
         (r#"{"output":{"answer":""}}"#, ""),
     ] {
-        relevance_run(&ending_in(output))
-            .arg("Hello")
-            .run()
-            .answers(answer);
+        relevance_run(&ending_in(output)).arg("Hello").run().answers(answer);
     }
 }
 
 #[test]
 fn a_success_without_any_output_is_null() {
-    let api = Script::run()
-        .poll(poll("complete", json!({"type": "chain-success"})))
-        .start();
+    let api = Script::run().poll(poll("complete", json!({"type": "chain-success"}))).start();
     relevance_run(&api).arg("Hello").run().answers("null");
 }
 
@@ -72,9 +61,7 @@ fn results_are_carried_character_for_character() {
         .answers(&structured);
 
     let output = format!(r#"{{"status": "complete", "output": {DELICATE}}}"#);
-    let json = relevance_run(&ending_in(&output))
-        .args(["--json", "Hello"])
-        .run();
+    let json = relevance_run(&ending_in(&output)).args(["--json", "Hello"]).run();
     json.exits(0);
     let text = String::from_utf8(json.stdout).unwrap();
     assert!(text.contains(&format!("\"output\":{output},")), "{text}");
@@ -82,13 +69,8 @@ fn results_are_carried_character_for_character() {
 
 #[test]
 fn json_has_its_members_in_order() {
-    let api = Script::run()
-        .poll(in_progress())
-        .poll(answered("Hi!"))
-        .start();
-    let output = relevance_run(&api)
-        .args(["--json", "-i", "1ms", "Hello"])
-        .run();
+    let api = Script::run().poll(in_progress()).poll(answered("Hi!")).start();
+    let output = relevance_run(&api).args(["--json", "-i", "1ms", "Hello"]).run();
     output.exits(0);
     assert!(output.stderr.is_empty(), "{output}");
     let text = String::from_utf8_lossy(&output.stdout);
@@ -118,10 +100,7 @@ fn json_for_every_outcome() {
             vec![],
             1,
             "failed",
-            vec![
-                ("/error/details/0/body", json!("no")),
-                ("/job_id", json!("job-1")),
-            ],
+            vec![("/error/details/0/body", json!("no")), ("/job_id", json!("job-1"))],
         ),
         (
             Script::new().trigger(Reply::error(422, "Body Validation Error", "x")),
@@ -139,20 +118,14 @@ fn json_for_every_outcome() {
             vec![],
             5,
             "error",
-            vec![
-                ("/error/http_status", json!(200)),
-                ("/studio_id", json!(null)),
-            ],
+            vec![("/error/http_status", json!(200)), ("/studio_id", json!(null))],
         ),
         (
             Script::run().poll_forever(in_progress()),
             vec!["-t", "300ms"],
             124,
             "timeout",
-            vec![
-                ("/job_id", json!("job-1")),
-                ("/conversation_id", json!("conversation-1")),
-            ],
+            vec![("/job_id", json!("job-1")), ("/conversation_id", json!("conversation-1"))],
         ),
         (
             Script::run().poll(Reply::error(403, "no", "x")),
@@ -163,28 +136,19 @@ fn json_for_every_outcome() {
         ),
     ] {
         let api = script.start();
-        let output = relevance_run(&api)
-            .args(&arguments)
-            .args(["--json", "Hello"])
-            .run();
+        let output = relevance_run(&api).args(&arguments).args(["--json", "Hello"]).run();
         output.exits(code);
         let object = output.json();
         assert_eq!(object["status"], status, "{output}");
         assert_eq!(object["exit_code"], code, "{output}");
         for (pointer, value) in expect {
-            assert_eq!(
-                object.pointer(pointer),
-                Some(&value),
-                "{pointer} in {output}"
-            );
+            assert_eq!(object.pointer(pointer), Some(&value), "{pointer} in {output}");
         }
         if code != 0 {
             let message = object["error"]["message"].as_str().unwrap();
             assert!(output.stderr.contains(message), "{output}");
         }
-        let Value::Object(members) = object else {
-            panic!("{output}")
-        };
+        let Value::Object(members) = object else { panic!("{output}") };
         assert_eq!(members.len(), 11);
     }
 }
@@ -201,17 +165,12 @@ fn json_without_a_server_to_reach() {
     assert_eq!(object["status"], "error");
     assert_eq!(object["exit_code"], 4);
     assert_eq!(object["error"]["http_status"], Value::Null);
-    output
-        .says(&["refused", "nothing was started"])
-        .does_not_resume();
+    output.says(&["refused", "nothing was started"]).does_not_resume();
 }
 
 #[test]
 fn no_wait_and_resume_compose_in_a_shell() {
-    let api = Script::run()
-        .poll(in_progress())
-        .poll(answered("Hi!"))
-        .start();
+    let api = Script::run().poll(in_progress()).poll(answered("Hi!")).start();
     let script = r#"exec "$RUN" --resume "$("$RUN" --no-wait 'Hello')""#;
     relevance_run(&api).in_shell(script).run().answers("Hi!");
     assert_eq!(api.triggers(), 1);
@@ -220,10 +179,7 @@ fn no_wait_and_resume_compose_in_a_shell() {
 #[test]
 fn no_wait_prints_the_run_and_sends_no_poll() {
     let api = Script::run().start();
-    relevance_run(&api)
-        .args(["-n", "Hello"])
-        .run()
-        .answers("studio-1/job-1");
+    relevance_run(&api).args(["-n", "Hello"]).run().answers("studio-1/job-1");
     assert_eq!(api.requests().len(), 1);
 }
 
@@ -254,13 +210,7 @@ fn output_goes_to_a_file_whole() {
     let file = folder.file("answer.txt", "what was there before, and longer");
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
     let api = Script::run().poll(answered("Hi!")).start();
-    relevance_run(&api)
-        .arg("--output")
-        .arg(&file)
-        .arg("Hello")
-        .run()
-        .exits(0)
-        .prints("");
+    relevance_run(&api).arg("--output").arg(&file).arg("Hello").run().exits(0).prints("");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "Hi!\n");
     assert_eq!(folder.names(), ["answer.txt"]);
     let mode =
@@ -272,11 +222,7 @@ fn output_goes_to_a_file_whole() {
 fn output_is_left_alone_by_a_failure_unless_it_is_json() {
     let folder = Folder::new();
     let file = folder.file("answer.txt", "before");
-    let failing = || {
-        Script::run()
-            .poll(poll("failed", json!({"type": "chain-fail"})))
-            .start()
-    };
+    let failing = || Script::run().poll(poll("failed", json!({"type": "chain-fail"}))).start();
     relevance_run(&failing())
         .arg("-o")
         .arg(&file)
@@ -284,13 +230,7 @@ fn output_is_left_alone_by_a_failure_unless_it_is_json() {
         .run()
         .fails(1, &["without success"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "before");
-    relevance_run(&failing())
-        .arg("-o")
-        .arg(&file)
-        .args(["-j", "Hello"])
-        .run()
-        .exits(1)
-        .prints("");
+    relevance_run(&failing()).arg("-o").arg(&file).args(["-j", "Hello"]).run().exits(1).prints("");
     let object: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(object["status"], "failed");
     assert_eq!(folder.names(), ["answer.txt"]);
@@ -303,30 +243,18 @@ fn output_follows_a_link_and_does_not_replace_a_device() {
     let link = folder.0.join("link");
     std::os::unix::fs::symlink(&file, &link).unwrap();
     let api = Script::run().poll(answered("Hi!")).start();
-    relevance_run(&api)
-        .arg("-o")
-        .arg(&link)
-        .arg("Hello")
-        .run()
-        .exits(0);
+    relevance_run(&api).arg("-o").arg(&link).arg("Hello").run().exits(0);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "Hi!\n");
     assert!(link.symlink_metadata().unwrap().is_symlink());
 
     let api = Script::run().poll(answered("Hi!")).start();
-    relevance_run(&api)
-        .args(["-o", "/dev/null", "Hello"])
-        .run()
-        .exits(0)
-        .prints("");
+    relevance_run(&api).args(["-o", "/dev/null", "Hello"]).run().exits(0).prints("");
     assert!(std::os::unix::fs::FileTypeExt::is_char_device(
         &std::fs::metadata("/dev/null").unwrap().file_type()
     ));
 
     let api = Script::run().poll(answered("Hi!")).start();
-    relevance_run(&api)
-        .args(["-o", "-", "Hello"])
-        .run()
-        .answers("Hi!");
+    relevance_run(&api).args(["-o", "-", "Hello"]).run().answers("Hi!");
 }
 
 #[test]

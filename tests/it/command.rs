@@ -54,10 +54,7 @@ pub struct Output {
 
 impl From<Command> for Cmd {
     fn from(command: Command) -> Cmd {
-        Cmd {
-            command,
-            stdin: None,
-        }
+        Cmd { command, stdin: None }
     }
 }
 
@@ -87,13 +84,8 @@ impl Cmd {
         let mut shell = Command::new("/bin/sh");
         let variables = self.command.get_envs();
         let variables = variables.filter_map(|(name, value)| Some((name, value?)));
-        shell
-            .env_clear()
-            .envs(variables)
-            .env("RUN", self.command.get_program());
-        shell
-            .args(["-c", script, "sh"])
-            .args(self.command.get_args());
+        shell.env_clear().envs(variables).env("RUN", self.command.get_program());
+        shell.args(["-c", script, "sh"]).args(self.command.get_args());
         Cmd::from(shell)
     }
 
@@ -108,11 +100,7 @@ impl Cmd {
 
     pub fn spawn(mut self) -> Running {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        self.command.stdin(if self.stdin.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        });
+        self.command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         let started = Instant::now();
         let mut child = self.command.spawn().expect("the binary");
         if let Some(text) = self.stdin {
@@ -122,12 +110,7 @@ impl Cmd {
         }
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
-        Running {
-            child,
-            stdout,
-            stderr,
-            started,
-        }
+        Running { child, stdout, stderr, started }
     }
 }
 
@@ -232,10 +215,7 @@ impl Output {
 
     #[track_caller]
     pub fn never_says(&self, part: &str) -> &Output {
-        assert!(
-            !self.stderr.contains(part),
-            "{part:?} in standard error\n{self}"
-        );
+        assert!(!self.stderr.contains(part), "{part:?} in standard error\n{self}");
         assert!(
             !String::from_utf8_lossy(&self.stdout).contains(part),
             "{part:?} in standard output\n{self}"
@@ -247,19 +227,13 @@ impl Output {
     #[track_caller]
     pub fn resumes(&self, run: &str) -> &Output {
         let line = format!("relevance-run: resume with: relevance-run --resume {run}");
-        assert!(
-            self.stderr.lines().last() == Some(&line),
-            "expected a resume line\n{self}"
-        );
+        assert!(self.stderr.lines().last() == Some(&line), "expected a resume line\n{self}");
         self
     }
 
     #[track_caller]
     pub fn does_not_resume(&self) -> &Output {
-        assert!(
-            !self.stderr.contains("resume with"),
-            "expected no resume line\n{self}"
-        );
+        assert!(!self.stderr.contains("resume with"), "expected no resume line\n{self}");
         self
     }
 
@@ -290,11 +264,7 @@ pub struct Folder(pub PathBuf);
 impl Folder {
     pub fn new() -> Folder {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!(
-            "{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::SeqCst)
-        );
+        let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::create_dir_all(&path).unwrap();
         Folder(path)
@@ -309,9 +279,8 @@ impl Folder {
     /// The names of what is in it.
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.0).unwrap();
-        let mut names: Vec<String> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -333,11 +302,7 @@ pub struct Trusted {
 impl Trusted {
     pub fn new() -> Trusted {
         let (authority, folder) = (Authority::new(), Folder::new());
-        Trusted {
-            pem: folder.file("ca.pem", &authority.pem),
-            authority,
-            _folder: folder,
-        }
+        Trusted { pem: folder.file("ca.pem", &authority.pem), authority, _folder: folder }
     }
 
     /// An API over TLS, by this name, whose run ends at once with the answer `Hi!`.

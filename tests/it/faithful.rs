@@ -10,20 +10,15 @@ use crate::fake::api::{Api, Course, TOKEN};
 use crate::fake::server::Server;
 
 fn api(takes: Duration) -> Server {
-    let api = Api::new(Course {
-        takes,
-        held: Duration::from_millis(50),
-        history: 5,
-    });
+    let api = Api::new(Course { takes, held: Duration::from_millis(50), history: 5 });
     Server::on("127.0.0.1:0", None, move |request| api.answer(&request)).unwrap()
 }
 
 /// A client that shares nothing with the program: bytes on a socket.
 fn ask(server: &Server, line: &str, authorization: Option<&str>, body: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(server.address).unwrap();
-    let header = authorization
-        .map(|token| format!("Authorization: {token}\r\n"))
-        .unwrap_or_default();
+    let header =
+        authorization.map(|token| format!("Authorization: {token}\r\n")).unwrap_or_default();
     let length = body.len();
     let head = format!(
         "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{header}\r\n"
@@ -45,30 +40,12 @@ fn what_is_refused() {
     let good =
         json!({"message": {"role": "user", "content": "Hello"}, "agent_id": "a"}).to_string();
     let (status, body) = ask(&server, TRIGGER, None, &good);
-    assert_eq!(
-        (status, &body["error_type"]),
-        (401, &json!("authorization_header_missing"))
-    );
-    assert_eq!(
-        body["message"],
-        "Authorization header cannot be missing or empty"
-    );
-    for wrong in [
-        "demo-project:sk-wrong",
-        &format!("Bearer {TOKEN}"),
-        "nonsense",
-    ] {
+    assert_eq!((status, &body["error_type"]), (401, &json!("authorization_header_missing")));
+    assert_eq!(body["message"], "Authorization header cannot be missing or empty");
+    for wrong in ["demo-project:sk-wrong", &format!("Bearer {TOKEN}"), "nonsense"] {
         let (status, body) = ask(&server, TRIGGER, Some(wrong), &good);
-        assert_eq!(
-            (status, &body["error_type"]),
-            (400, &json!("unset_error_type"))
-        );
-        assert!(
-            body["message"]
-                .as_str()
-                .unwrap()
-                .starts_with("User key with id ")
-        );
+        assert_eq!((status, &body["error_type"]), (400, &json!("unset_error_type")));
+        assert!(body["message"].as_str().unwrap().starts_with("User key with id "));
     }
     for malformed in [
         "",
@@ -79,12 +56,7 @@ fn what_is_refused() {
     ] {
         let (status, body) = ask(&server, TRIGGER, Some(TOKEN), malformed);
         assert_eq!(status, 422, "{malformed}");
-        assert!(
-            body["message"]
-                .as_str()
-                .unwrap()
-                .starts_with("Body Validation Error: must be ")
-        );
+        assert!(body["message"].as_str().unwrap().starts_with("Body Validation Error: must be "));
     }
     let unknown = "GET /latest/studios/agent_empty_chain_inline/async_poll/job-9";
     assert_eq!(ask(&server, unknown, Some(TOKEN), "").0, 404);
@@ -115,16 +87,7 @@ fn the_course_of_a_run() {
         (&short["type"], short["updates"].as_array().unwrap().len()),
         (&json!("complete"), 1)
     );
-    assert_eq!(
-        short["updates"][0]["output"]["output"]["answer"],
-        "You said: Hello"
-    );
+    assert_eq!(short["updates"][0]["output"]["output"]["answer"], "You said: Hello");
     assert_eq!(poll("")["updates"].as_array().unwrap().len(), 6);
-    assert_eq!(
-        poll("?after_message_id=4")["updates"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(poll("?after_message_id=4")["updates"].as_array().unwrap().len(), 2);
 }

@@ -21,10 +21,7 @@ fn within_memory(api: &Scripted, arguments: &[&str]) -> Output {
 fn endless() -> Reply {
     let every = Duration::ZERO;
     let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
-    Reply::raw(head).then(Step::Repeat {
-        piece: vec![b' '; 1 << 20],
-        every,
-    })
+    Reply::raw(head).then(Step::Repeat { piece: vec![b' '; 1 << 20], every })
 }
 
 fn huge() -> Reply {
@@ -83,10 +80,7 @@ fn depth_is_no_danger() {
             script = script.poll(Reply::text(200, body));
         }
         let api = script.poll(answered("Hi!")).start();
-        relevance_run(&api)
-            .args(["-i", "1ms", "Hello"])
-            .run()
-            .answers("Hi!");
+        relevance_run(&api).args(["-i", "1ms", "Hello"]).run().answers("Hi!");
         // As the result: it is carried as it is.
         let body = format!(
             r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{deep}}}]}}"#
@@ -100,27 +94,13 @@ fn depth_is_no_danger() {
         let body =
             format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":[{deep}]}}]}}"#);
         let api = Script::run().poll(Reply::text(200, &body)).start();
-        relevance_run(&api)
-            .arg("Hello")
-            .run()
-            .fails(1, &["without success"]);
+        relevance_run(&api).arg("Hello").run().fails(1, &["without success"]);
         // And in the trigger's reply.
         let body = format!(r#"{{"job_info":{deep}}}"#);
         let api = Script::new().trigger(Reply::text(200, &body)).start();
-        relevance_run(&api)
-            .arg("Hello")
-            .run()
-            .fails(5, &["may have been started"]);
+        relevance_run(&api).arg("Hello").run().fails(5, &["may have been started"]);
         let api = Script::new().trigger(Reply::text(400, deep)).start();
-        assert!(
-            relevance_run(&api)
-                .arg("Hello")
-                .run()
-                .fails(3, &["400"])
-                .stderr
-                .len()
-                < 1000
-        );
+        assert!(relevance_run(&api).arg("Hello").run().fails(3, &["400"]).stderr.len() < 1000);
     }
 }
 
@@ -139,22 +119,14 @@ fn a_header_of_a_megabyte() {
     let long = "x".repeat(1 << 20);
     let reply = || Reply::new(200, &[("X-Long", &long)], "{}");
     let api = Script::new().trigger(reply()).start();
-    relevance_run(&api)
-        .arg("Hello")
-        .run()
-        .fails(5, &["may have been started"]);
+    relevance_run(&api).arg("Hello").run().fails(5, &["may have been started"]);
     let mut many = String::from("HTTP/1.1 200 OK\r\n");
     for number in 0..10_000 {
         many.push_str(&format!("X-{number}: y\r\n"));
     }
-    let script = Script::run()
-        .poll(reply())
-        .poll(Reply::raw(many + "\r\n").then(Step::Close));
+    let script = Script::run().poll(reply()).poll(Reply::raw(many + "\r\n").then(Step::Close));
     let api = script.poll(answered("Hi!")).start();
-    relevance_run(&api)
-        .args(["-i", "1ms", "Hello"])
-        .run()
-        .answers("Hi!");
+    relevance_run(&api).args(["-i", "1ms", "Hello"]).run().answers("Hi!");
 }
 
 /// What the server says is one line of a message, short and harmless.
@@ -173,9 +145,7 @@ fn server_text_cannot_forge_a_line_or_reach_the_terminal() {
             );
         };
     for status in [400, 500] {
-        let api = Script::new()
-            .trigger(Reply::error(status, evil, evil))
-            .start();
+        let api = Script::new().trigger(Reply::error(status, evil, evil)).start();
         let output = relevance_run(&api).arg("Hello").run();
         output.fails(if status == 400 { 3 } else { 5 }, &["end"]);
         harmless(&output.stderr);
@@ -204,34 +174,20 @@ fn ids_of_the_server_stay_within_the_path() {
     for id in ["%2e%2e", "a#b", "a\\b", "http:", "a\u{0}b", "é", "*"] {
         let reply = Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": id}}));
         let api = Script::new().trigger(reply).start();
-        relevance_run(&api)
-            .arg("Hello")
-            .run()
-            .fails(5, &["may have been started"]);
+        relevance_run(&api).arg("Hello").run().fails(5, &["may have been started"]);
         assert_eq!(api.requests().len(), 1);
     }
     // The oddest that are allowed.
     let odd = format!("...{}", "-_.".repeat(79));
     let job = json!({"job_info": {"studio_id": "-", "job_id": odd}});
     let api = Script::new().trigger(Reply::json(200, job)).start();
-    relevance_run(&api)
-        .args(["-n", "Hello"])
-        .run()
-        .answers(&format!("-/{odd}"));
-    let api = Script::new()
-        .poll(Reply::error(403, "no", "x"))
-        .poll(answered("Hi!"))
-        .start();
+    relevance_run(&api).args(["-n", "Hello"]).run().answers(&format!("-/{odd}"));
+    let api = Script::new().poll(Reply::error(403, "no", "x")).poll(answered("Hi!")).start();
     let output = relevance_run(&api).arg(format!("--resume=-/{odd}")).run();
     output.exits(3);
     let line = output.stderr.lines().last().unwrap();
-    let again = line
-        .strip_prefix("relevance-run: resume with: relevance-run ")
-        .unwrap();
-    relevance_run(&api)
-        .args(again.split(' '))
-        .run()
-        .answers("Hi!");
+    let again = line.strip_prefix("relevance-run: resume with: relevance-run ").unwrap();
+    relevance_run(&api).args(again.split(' ')).run().answers("Hi!");
 }
 
 #[test]
@@ -239,22 +195,14 @@ fn plain_bodies_that_claim_to_be_compressed_are_read_as_they_are() {
     let body =
         r#"{"type":"complete","updates":[{"type":"chain-success","output":{"answer":"Hi!"}}]}"#;
     for encoding in ["gzip", "br", "identity"] {
-        let api = Script::run()
-            .poll(Reply::new(200, &[("Content-Encoding", encoding)], body))
-            .start();
+        let api =
+            Script::run().poll(Reply::new(200, &[("Content-Encoding", encoding)], body)).start();
         relevance_run(&api).arg("Hello").run().answers("Hi!");
     }
     // Compression is never asked for: nothing can blow up while it is unpacked.
-    let api = Script::new()
-        .trigger(triggered())
-        .poll(answered("Hi!"))
-        .start();
+    let api = Script::new().trigger(triggered()).poll(answered("Hi!")).start();
     relevance_run(&api).arg("Hello").run().answers("Hi!");
-    assert!(
-        api.requests()
-            .iter()
-            .all(|request| request.header("Accept-Encoding").is_none())
-    );
+    assert!(api.requests().iter().all(|request| request.header("Accept-Encoding").is_none()));
     assert_eq!(
         api.polls()[0].path(),
         format!("/latest/studios/{}", RUN.replace('/', "/async_poll/"))
@@ -329,9 +277,7 @@ fn a_thousand_broken_replies() {
                         }
                     }
                     let shown = String::from_utf8_lossy(&reply).into_owned();
-                    let api = Script::new()
-                        .trigger(Reply::raw(reply).then(Step::Close))
-                        .start();
+                    let api = Script::new().trigger(Reply::raw(reply).then(Step::Close)).start();
                     let output = relevance_run(&api).args(["-n", "-t", "5s", "Hello"]).run();
                     let is_ours = matches!(output.code, Some(0 | 3 | 4 | 5));
                     assert!(is_ours && output.signal.is_none(), "{shown:?}\n{output}");

@@ -61,9 +61,7 @@ fn name_server() {
 }
 
 fn over_tls(script: Script, authority: &Authority) -> Scripted {
-    script
-        .tls(authority.server(&["api.test", "late.test"], false))
-        .start()
+    script.tls(authority.server(&["api.test", "late.test"], false)).start()
 }
 
 fn url(api: &Scripted, host: &str) -> String {
@@ -81,10 +79,7 @@ fn a_name_that_does_not_resolve_at_first_is_tried_again() {
         .env("SSL_CERT_FILE", pem)
         .args(["-v", "Hello"])
         .run();
-    output
-        .exits(0)
-        .prints("Hi!\n")
-        .says(&["name was not found", "attempt 2"]);
+    output.exits(0).prints("Hi!\n").says(&["name was not found", "attempt 2"]);
     assert_eq!(api.triggers(), 1);
 }
 
@@ -93,11 +88,8 @@ fn a_name_that_does_not_resolve_at_first_is_tried_again() {
 fn a_name_server_that_does_not_answer() {
     name_server();
     let api = Script::new().start();
-    let to_silent = || {
-        relevance_run(&api)
-            .env("RELEVANCE_BASE_URL", url(&api, "silent.test"))
-            .arg("Hello")
-    };
+    let to_silent =
+        || relevance_run(&api).env("RELEVANCE_BASE_URL", url(&api, "silent.test")).arg("Hello");
     let output = to_silent().args(["--timeout", "2s"]).run();
     output.fails(4, &["timeout of 2s", "nothing was started"]);
     assert!(output.took < Duration::from_secs(3), "{output}");
@@ -107,11 +99,7 @@ fn a_name_server_that_does_not_answer() {
     let sent = Instant::now();
     running.signal(Signal::TERM);
     running.wait().fails(143, &["nothing was started"]);
-    assert!(
-        sent.elapsed() < Duration::from_millis(200),
-        "{:?}",
-        sent.elapsed()
-    );
+    assert!(sent.elapsed() < Duration::from_millis(200), "{:?}", sent.elapsed());
 }
 
 /// The program as process 1, as another user than root, in a read-only folder that holds it and these files.
@@ -122,16 +110,10 @@ fn as_process_1(api: &Scripted, host: &str, files: &[(&str, &str)], root: &Path)
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, contents).unwrap();
     }
-    let ours = relevance_run(api)
-        .env("RELEVANCE_BASE_URL", url(api, host))
-        .command;
+    let ours = relevance_run(api).env("RELEVANCE_BASE_URL", url(api, host)).command;
     let mut command = Command::new("unshare");
-    command
-        .env_clear()
-        .envs(ours.get_envs().map(|(name, value)| (name, value.unwrap())));
-    command
-        .env("ROOT", root)
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.env_clear().envs(ours.get_envs().map(|(name, value)| (name, value.unwrap())));
+    command.env("ROOT", root).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     command.args(["--mount", "sh", "-c"]).arg(
         "mount --bind \"$ROOT\" \"$ROOT\" && mount -o remount,ro,bind \"$ROOT\" && \
          exec unshare --pid --fork chroot --userspec=65534:65534 \"$ROOT\" /relevance-run \"$@\"",
@@ -148,10 +130,7 @@ fn an_empty_root_is_enough() {
     name_server();
     let authority = Authority::new();
     let folder = Folder::new();
-    let api = over_tls(
-        Script::run().poll(in_progress()).poll(answered("Hi!")),
-        &authority,
-    );
+    let api = over_tls(Script::run().poll(in_progress()).poll(answered("Hi!")), &authority);
     let files = [RESOLV, ("ca.pem", authority.pem.as_str())];
     let command = as_process_1(&api, "api.test", &files, &folder.0).env("SSL_CERT_FILE", "/ca.pem");
     command.arg("Hello").run().answers("Hi!");
@@ -185,9 +164,7 @@ fn an_empty_root_has_the_public_authorities_and_no_other() {
     name_server();
     let folder = Folder::new();
     let api = over_tls(Script::new(), &Authority::new());
-    let output = as_process_1(&api, "api.test", &[RESOLV], &folder.0)
-        .arg("Hello")
-        .run();
+    let output = as_process_1(&api, "api.test", &[RESOLV], &folder.0).arg("Hello").run();
     output.fails(4, &["certificate", "not signed by a known authority"]);
     assert_eq!(api.server.connections(), 1);
 }
@@ -200,10 +177,8 @@ fn process_1_ends_at_a_signal() {
         let folder = Folder::new();
         let poll = if held { Reply::hang() } else { in_progress() };
         let api = Script::run().poll(poll).start();
-        let command = as_process_1(&api, "127.0.0.1", &[], &folder.0).env(
-            "RELEVANCE_BASE_URL",
-            api.base_url().replace("localhost", "127.0.0.1"),
-        );
+        let command = as_process_1(&api, "127.0.0.1", &[], &folder.0)
+            .env("RELEVANCE_BASE_URL", api.base_url().replace("localhost", "127.0.0.1"));
         let running = command.args(["-i", "1h", "Hello"]).spawn();
         api.wait_for_requests(2);
         // The shell has become `unshare`, whose child is process 1.
@@ -213,22 +188,14 @@ fn process_1_ends_at_a_signal() {
         let child: i32 = children.trim().parse().expect("one child");
         let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
         assert!(
-            status
-                .lines()
-                .any(|line| line.starts_with("NSpid:") && line.ends_with("\t1")),
+            status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1")),
             "{status}"
         );
         let sent = Instant::now();
         kill_process(Pid::from_raw(child).unwrap(), Signal::TERM).unwrap();
         let output = running.wait();
-        assert!(
-            sent.elapsed() < Duration::from_millis(200),
-            "{:?}",
-            sent.elapsed()
-        );
-        output
-            .fails(143, &["the run goes on"])
-            .resumes("studio-1/job-1");
+        assert!(sent.elapsed() < Duration::from_millis(200), "{:?}", sent.elapsed());
+        output.fails(143, &["the run goes on"]).resumes("studio-1/job-1");
     }
 }
 
@@ -238,10 +205,7 @@ fn process_1_ends_at_a_signal() {
 fn a_limit_of_threads_is_survived_or_said() {
     for (limit, uid) in [(3, 54321), (2, 54322)] {
         let api = match limit {
-            3 => Script::run()
-                .poll(in_progress())
-                .poll(answered("Hi!"))
-                .start(),
+            3 => Script::run().poll(in_progress()).poll(answered("Hi!")).start(),
             _ => Script::new().start(),
         };
         let user = format!(
@@ -251,9 +215,7 @@ fn a_limit_of_threads_is_survived_or_said() {
         let folder = Folder::new();
         let reachable = folder.0.join("relevance-run");
         std::fs::copy(binary(), &reachable).unwrap();
-        let command = relevance_run(&api)
-            .args(["-i", "1ms", "Hello"])
-            .in_shell(&user);
+        let command = relevance_run(&api).args(["-i", "1ms", "Hello"]).in_shell(&user);
         let output = command.env("PATH", path).env("RUN", &reachable).run();
         match limit {
             3 => output.answers("Hi!"),

@@ -14,23 +14,14 @@ const KEY: &str = "sk-0123456789abcdefghij";
 fn echoes_are_redacted() {
     for echo in [TOKEN, KEY] {
         let spoken = format!("your token is {echo}, isn't it");
-        let header = [
-            ("X-Echo", spoken.as_str()),
-            ("Content-Type", "application/json"),
-        ];
+        let header = [("X-Echo", spoken.as_str()), ("Content-Type", "application/json")];
         let with_header = |status, body: &str| Reply::new(status, &header, body);
         for (script, code) in [
-            (
-                Script::new().trigger(Reply::error(400, &spoken, &spoken)),
-                3,
-            ),
+            (Script::new().trigger(Reply::error(400, &spoken, &spoken)), 3),
             (Script::new().trigger(with_header(401, &spoken)), 3),
             (Script::new().trigger(with_header(500, &spoken)), 5),
             (Script::new().trigger(with_header(200, &spoken)), 5),
-            (
-                Script::new().trigger(Reply::raw(format!("{spoken}\r\n\r\n"))),
-                5,
-            ),
+            (Script::new().trigger(Reply::raw(format!("{spoken}\r\n\r\n"))), 5),
             (
                 Script::new().trigger(Reply::new(
                     302,
@@ -48,24 +39,16 @@ fn echoes_are_redacted() {
                 1,
             ),
             (
-                Script::run().poll(poll(
-                    "failed",
-                    json!({"type": "chain-fail", "errors": [spoken]}),
-                )),
+                Script::run()
+                    .poll(poll("failed", json!({"type": "chain-fail", "errors": [spoken]}))),
                 1,
             ),
-            (
-                Script::run()
-                    .poll(poll(&spoken, json!({"type": spoken})))
-                    .poll(answered("Hi!")),
-                0,
-            ),
+            (Script::run().poll(poll(&spoken, json!({"type": spoken}))).poll(answered("Hi!")), 0),
             (Script::run().poll(answered(&spoken)), 0),
         ] {
             let api = script.start();
-            let output = relevance_run(&api)
-                .args(["--verbose", "--json", "-i", "1ms", "Hello"])
-                .run();
+            let output =
+                relevance_run(&api).args(["--verbose", "--json", "-i", "1ms", "Hello"]).run();
             output.exits(code).never_says(KEY);
             if !output.stdout.is_empty() {
                 output.json();
@@ -78,29 +61,16 @@ fn echoes_are_redacted() {
 fn a_long_text_is_not_cut_within_the_key() {
     for padding in 270..305 {
         let api = Script::new()
-            .trigger(Reply::error(
-                400,
-                &format!("{}{KEY}", "x".repeat(padding)),
-                "x",
-            ))
+            .trigger(Reply::error(400, &format!("{}{KEY}", "x".repeat(padding)), "x"))
             .start();
-        relevance_run(&api)
-            .arg("Hello")
-            .run()
-            .fails(3, &["400"])
-            .never_says("sk-");
+        relevance_run(&api).arg("Hello").run().fails(3, &["400"]).never_says("sk-");
     }
 }
 
 #[test]
 fn an_answer_with_the_key_in_it_is_redacted_and_nothing_else_is() {
-    let api = Script::run()
-        .poll(answered(&format!("the key {KEY} of project-1")))
-        .start();
-    relevance_run(&api)
-        .arg("Hello")
-        .run()
-        .answers("the key [redacted] of project-1");
+    let api = Script::run().poll(answered(&format!("the key {KEY} of project-1"))).start();
+    relevance_run(&api).arg("Hello").run().answers("the key [redacted] of project-1");
 }
 
 /// The redirect's target would have to be contacted for anything to reach it.
@@ -111,19 +81,12 @@ fn redirects_are_not_followed() {
         let location = format!("{}/agents/trigger", elsewhere.base_url());
         let redirect = || Reply::new(status, &[("Location", &location)], "");
         let api = Script::new().trigger(redirect()).start();
-        let said = [
-            status.to_string(),
-            "redirects are not followed".into(),
-            "RELEVANCE_BASE_URL".into(),
-        ];
+        let said =
+            [status.to_string(), "redirects are not followed".into(), "RELEVANCE_BASE_URL".into()];
         let said = said.each_ref().map(String::as_str);
         relevance_run(&api).arg("Hello").run().fails(3, &said);
         let api = Script::run().poll(redirect()).start();
-        relevance_run(&api)
-            .arg("Hello")
-            .run()
-            .fails(5, &said)
-            .resumes("studio-1/job-1");
+        relevance_run(&api).arg("Hello").run().fails(5, &said).resumes("studio-1/job-1");
         assert_eq!(elsewhere.server.connections(), 0);
     }
 }
@@ -150,13 +113,7 @@ fn the_key_is_on_no_command_line_and_in_no_file() {
 #[test]
 fn a_server_that_is_not_trusted_is_sent_nothing() {
     let authority = Authority::new();
-    let api = Script::new()
-        .tls(authority.server(&["localhost"], false))
-        .start();
-    relevance_run(&api)
-        .arg("Hello")
-        .run()
-        .fails(4, &["certificate"])
-        .never_says(KEY);
+    let api = Script::new().tls(authority.server(&["localhost"], false)).start();
+    relevance_run(&api).arg("Hello").run().fails(4, &["certificate"]).never_says(KEY);
     assert!(api.requests().is_empty());
 }

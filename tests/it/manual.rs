@@ -13,13 +13,8 @@ fn help() -> String {
 
 /// The first cells of the table that follows a heading, without their code marks.
 fn first_cells(heading: &str) -> Vec<&'static str> {
-    let (_, section) = README
-        .split_once(&format!("\n## {heading}\n"))
-        .expect(heading);
-    let rows = section
-        .lines()
-        .skip_while(|line| !line.starts_with("| ---"))
-        .skip(1);
+    let (_, section) = README.split_once(&format!("\n## {heading}\n")).expect(heading);
+    let rows = section.lines().skip_while(|line| !line.starts_with("| ---")).skip(1);
     rows.take_while(|line| line.starts_with('|'))
         .map(|line| line.split('|').nth(1).unwrap().trim())
         .collect()
@@ -57,13 +52,8 @@ fn variables() {
         .map(str::to_owned)
         .collect();
     // The aliases are in the README alone.
-    let aliases = [
-        "RAI_API_KEY",
-        "RELEVANCE_PROJECT_ID",
-        "RAI_PROJECT",
-        "RAI_REGION",
-    ]
-    .map(str::to_owned);
+    let aliases =
+        ["RAI_API_KEY", "RELEVANCE_PROJECT_ID", "RAI_PROJECT", "RAI_REGION"].map(str::to_owned);
     let expected: BTreeSet<String> = in_help.into_iter().chain(aliases).collect();
     assert_eq!(readme, expected);
 }
@@ -77,11 +67,7 @@ fn exit_codes() {
     let in_help: Vec<&str> = section
         .lines()
         .skip(1)
-        .flat_map(|line| {
-            line.split("  ")
-                .map(str::trim)
-                .filter(|entry| !entry.is_empty())
-        })
+        .flat_map(|line| line.split("  ").map(str::trim).filter(|entry| !entry.is_empty()))
         .filter_map(|entry| entry.split(' ').next())
         .filter(|code| code.starts_with(|c: char| c.is_ascii_digit()))
         .collect();
@@ -93,11 +79,5 @@ fn exit_codes() {
 fn the_help_is_what_the_readme_says_it_is() {
     let help = help();
     assert!(help.lines().count() <= 50 && help.lines().all(|line| line.chars().count() <= 80));
-    assert!(
-        help.trim_end()
-            .lines()
-            .rev()
-            .take(2)
-            .all(|line| line.contains("relevance-run "))
-    );
+    assert!(help.trim_end().lines().rev().take(2).all(|line| line.contains("relevance-run ")));
 }

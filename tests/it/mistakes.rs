@@ -7,12 +7,7 @@ use crate::fake::server::Reply;
 use crate::script::{Script, Scripted, TOKEN};
 
 /// What was done, the exit code, and what the line has to have.
-type Mistake<'a> = (
-    &'a str,
-    Box<dyn Fn(&Scripted) -> Cmd + 'a>,
-    i32,
-    &'a [&'a str],
-);
+type Mistake<'a> = (&'a str, Box<dyn Fn(&Scripted) -> Cmd + 'a>, i32, &'a [&'a str]);
 
 fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
     let hello = |api: &Scripted| relevance_run(api).arg("Hello");
@@ -22,9 +17,7 @@ fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
     };
     let region = move |value: &'static str| {
         Box::new(move |api: &Scripted| {
-            hello(api)
-                .unset("RELEVANCE_BASE_URL")
-                .env("RELEVANCE_REGION", value)
+            hello(api).unset("RELEVANCE_BASE_URL").env("RELEVANCE_REGION", value)
         }) as Box<dyn Fn(&Scripted) -> Cmd>
     };
     let with = move |arguments: &'static [&'static str]| {
@@ -41,9 +34,7 @@ fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
         (
             "key without project",
             Box::new(move |api| {
-                hello(api)
-                    .unset("RELEVANCE_AUTH_TOKEN")
-                    .env("RELEVANCE_API_KEY", "sk-1234567")
+                hello(api).unset("RELEVANCE_AUTH_TOKEN").env("RELEVANCE_API_KEY", "sk-1234567")
             }),
             2,
             &["key without its project", "set RELEVANCE_PROJECT"],
@@ -68,32 +59,13 @@ fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
         ),
         (
             "page's URL for an agent",
-            with(&[
-                "-a",
-                "https://app.relevanceai.com/agents/bcbe5a/p1/0f3c9a",
-                "Hello",
-            ]),
+            with(&["-a", "https://app.relevanceai.com/agents/bcbe5a/p1/0f3c9a", "Hello"]),
             2,
             &["--agent", "give the id alone: 0f3c9a"],
         ),
-        (
-            "empty message",
-            with(&[""]),
-            2,
-            &["the message is empty", "say something"],
-        ),
-        (
-            "% in cron",
-            with(&[]),
-            2,
-            &["standard input is empty", "in a crontab, write \\% for %"],
-        ),
-        (
-            "% in cron, unquoted",
-            with(&["Report", "of", "today"]),
-            2,
-            &["3 messages", "quote it"],
-        ),
+        ("empty message", with(&[""]), 2, &["the message is empty", "say something"]),
+        ("% in cron", with(&[]), 2, &["standard input is empty", "in a crontab, write \\% for %"]),
+        ("% in cron, unquoted", with(&["Report", "of", "today"]), 2, &["3 messages", "quote it"]),
         (
             "bad duration",
             with(&["--timeout", "5 minutes", "Hello"]),
@@ -108,11 +80,7 @@ fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
         ),
         (
             "output folder missing",
-            Box::new(move |api| {
-                hello(api)
-                    .arg("--output")
-                    .arg(folder.join("missing/answer"))
-            }),
+            Box::new(move |api| hello(api).arg("--output").arg(folder.join("missing/answer"))),
             2,
             &["missing/answer", "No such file", "choose another file"],
         ),
@@ -136,81 +104,40 @@ fn answered_by(reply: Reply) -> Output {
 
 #[test]
 fn mistakes_that_the_api_finds() {
-    let wrong_key = Reply::error(
-        400,
-        "User key with id project-1 not found",
-        "unset_error_type",
-    );
+    let wrong_key = Reply::error(400, "User key with id project-1 not found", "unset_error_type");
     answered_by(wrong_key).fails(
         3,
-        &[
-            "User key",
-            "check that the token, its project and RELEVANCE_REGION belong together",
-        ],
+        &["User key", "check that the token, its project and RELEVANCE_REGION belong together"],
     );
     // A key of another region is as unknown there as a wrong one.
     let wrong_region = Reply::error(401, "Unauthorized", "unauthorized");
     answered_by(wrong_region).fails(3, &["RELEVANCE_REGION"]);
     let unknown_agent = Reply::error(404, "Agent not found", "not_found");
     answered_by(unknown_agent).fails(3, &["Agent not found", "check the id of the agent or run"]);
-    let api = Script::new()
-        .trigger(Reply::new(429, &[("Retry-After", "60")], ""))
-        .start();
+    let api = Script::new().trigger(Reply::new(429, &[("Retry-After", "60")], "")).start();
     let rate_limit = relevance_run(&api).args(["--timeout", "5s", "Hello"]).run();
-    rate_limit.fails(
-        4,
-        &[
-            "429",
-            "the plan's rate limit is reached, so try again later",
-        ],
-    );
+    rate_limit.fails(4, &["429", "the plan's rate limit is reached, so try again later"]);
 }
 
 #[test]
 fn mistakes_of_the_network() {
     let api = Script::new().start();
     let elsewhere = |url: &str| {
-        relevance_run(&api)
-            .env("RELEVANCE_BASE_URL", url)
-            .args(["--timeout", "400ms", "Hello"])
+        relevance_run(&api).env("RELEVANCE_BASE_URL", url).args(["--timeout", "400ms", "Hello"])
     };
     // One attempt fits the timeout, and what went wrong with it is told.
     let no_name = format!("https://{}.example", "x".repeat(64));
-    elsewhere(&no_name).run().fails(
-        4,
-        &[
-            "check the network",
-            "RELEVANCE_REGION",
-            "nothing was started",
-        ],
-    );
+    elsewhere(&no_name)
+        .run()
+        .fails(4, &["check the network", "RELEVANCE_REGION", "nothing was started"]);
     let proxy = elsewhere("https://api.example.com").env("HTTPS_PROXY", "http://127.0.0.1:9");
-    proxy.run().fails(
-        4,
-        &[
-            "through the proxy 127.0.0.1:9",
-            "refused",
-            "nothing was started",
-        ],
-    );
+    proxy.run().fails(4, &["through the proxy 127.0.0.1:9", "refused", "nothing was started"]);
 
     let Trusted { authority, pem, .. } = &Trusted::new();
-    let inspected = Script::new()
-        .tls(authority.server(&["localhost"], false))
-        .start();
+    let inspected = Script::new().tls(authority.server(&["localhost"], false)).start();
     let company = relevance_run(&inspected).arg("Hello").run();
-    company.fails(
-        4,
-        &["behind a proxy that inspects TLS, set SSL_CERT_FILE to its CA"],
-    );
-    let expired = Script::new()
-        .tls(authority.server(&["localhost"], true))
-        .start();
-    let clock = relevance_run(&expired)
-        .env("SSL_CERT_FILE", pem)
-        .arg("Hello")
-        .run();
-    clock
-        .fails(4, &["has expired", "check this machine's clock"])
-        .never_says(TOKEN);
+    company.fails(4, &["behind a proxy that inspects TLS, set SSL_CERT_FILE to its CA"]);
+    let expired = Script::new().tls(authority.server(&["localhost"], true)).start();
+    let clock = relevance_run(&expired).env("SSL_CERT_FILE", pem).arg("Hello").run();
+    clock.fails(4, &["has expired", "check this machine's clock"]).never_says(TOKEN);
 }

@@ -17,20 +17,9 @@ fn fixed(seconds: u64) -> impl Fn(Duration) -> Duration {
 
 #[test]
 fn polls_by_length_of_the_run() {
-    for (seconds, polls) in [
-        (1, 3),
-        (3, 7),
-        (10, 19),
-        (30, 30),
-        (120, 45),
-        (600, 93),
-        (3600, 393),
-    ] {
-        assert_eq!(
-            notice(Duration::from_secs(seconds), pace).0,
-            polls,
-            "{seconds} s"
-        );
+    for (seconds, polls) in [(1, 3), (3, 7), (10, 19), (30, 30), (120, 45), (600, 93), (3600, 393)]
+    {
+        assert_eq!(notice(Duration::from_secs(seconds), pace).0, polls, "{seconds} s");
     }
 }
 
@@ -55,10 +44,7 @@ fn short_runs_are_noticed_sooner_and_long_ones_cost_fewer_requests_than_a_fixed_
     assert!(mean(&pace) * 4 < mean(&fixed(3)));
     for seconds in [70, 120, 600, 3600] {
         let run = Duration::from_secs(seconds);
-        assert!(
-            notice(run, pace).0 < notice(run, fixed(1)).0,
-            "{seconds} s beside a fixed second"
-        );
+        assert!(notice(run, pace).0 < notice(run, fixed(1)).0, "{seconds} s beside a fixed second");
     }
     for seconds in [180, 600, 3600] {
         let run = Duration::from_secs(seconds);

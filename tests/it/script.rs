@@ -51,18 +51,12 @@ pub fn triggered() -> Reply {
 }
 
 pub fn in_progress() -> Reply {
-    Reply::json(
-        200,
-        json!({"type": "inprogress", "updates": [], "last_message_id": 1}),
-    )
+    Reply::json(200, json!({"type": "inprogress", "updates": [], "last_message_id": 1}))
 }
 
 /// The poll's reply with one update.
 pub fn poll(kind: &str, update: Value) -> Reply {
-    Reply::json(
-        200,
-        json!({"type": kind, "updates": [update], "last_message_id": 2}),
-    )
+    Reply::json(200, json!({"type": kind, "updates": [update], "last_message_id": 2}))
 }
 
 /// The end of a run that went well, with `output.output` as given.
@@ -127,11 +121,7 @@ impl Script {
         let answering = Arc::clone(&state);
         let answer = move |request| answering.lock().unwrap().answer(request);
         let server = Server::on(address, tls, answer).expect("the address");
-        Scripted {
-            server,
-            state,
-            scheme,
-        }
+        Scripted { server, state, scheme }
     }
 }
 
@@ -158,11 +148,7 @@ impl State {
 
 impl Scripted {
     pub fn base_url(&self) -> String {
-        format!(
-            "{}://localhost:{}/latest",
-            self.scheme,
-            self.server.address.port()
-        )
+        format!("{}://localhost:{}/latest", self.scheme, self.server.address.port())
     }
 
     pub fn requests(&self) -> Vec<Request> {
@@ -170,10 +156,7 @@ impl Scripted {
     }
 
     pub fn triggers(&self) -> usize {
-        self.requests()
-            .iter()
-            .filter(|request| request.method == "POST")
-            .count()
+        self.requests().iter().filter(|request| request.method == "POST").count()
     }
 
     pub fn polls(&self) -> Vec<Request> {
@@ -189,9 +172,7 @@ impl Scripted {
 
     /// Waits until `count` requests have been received.
     pub fn wait_for_requests(&self, count: usize) {
-        crate::eventually("requests", || {
-            self.state.lock().unwrap().requests.len() >= count
-        });
+        crate::eventually("requests", || self.state.lock().unwrap().requests.len() >= count);
     }
 }
 
@@ -203,20 +184,12 @@ impl Drop for Scripted {
         // A request that is under way when the test ends is still counted.
         thread::sleep(Duration::from_millis(1));
         let state = self.state.lock().unwrap();
-        assert!(
-            state.unexpected.is_empty(),
-            "not expected: {:?}",
-            state.unexpected
-        );
+        assert!(state.unexpected.is_empty(), "not expected: {:?}", state.unexpected);
         assert!(
             state.script.triggers.is_empty(),
             "{} triggers were not sent",
             state.script.triggers.len()
         );
-        assert!(
-            state.script.polls.is_empty(),
-            "{} polls were not sent",
-            state.script.polls.len()
-        );
+        assert!(state.script.polls.is_empty(), "{} polls were not sent", state.script.polls.len());
     }
 }

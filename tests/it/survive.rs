@@ -19,10 +19,7 @@ fn survives(faults: Vec<Reply>) {
                 let shown: String = format!("{fault:?}").chars().take(200).collect();
                 let api = Script::run().poll(fault).poll(answered("Hi!")).start();
                 let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
-                assert!(
-                    output.code == Some(0) && output.stderr.is_empty(),
-                    "{shown}\n{output}"
-                );
+                assert!(output.code == Some(0) && output.stderr.is_empty(), "{shown}\n{output}");
                 output.answers("Hi!");
                 assert_eq!(api.triggers(), 1);
             });
@@ -52,16 +49,8 @@ fn statuses() {
         .map(|status| Reply::error(status, "later", "x"))
         .into();
     faults.push(Reply::new(503, &[("Retry-After", "1")], "<html>"));
-    faults.push(Reply::new(
-        503,
-        &[("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT")],
-        "",
-    ));
-    faults.push(Reply::new(
-        429,
-        &[("Retry-After", "99999999999999999999999")],
-        "",
-    ));
+    faults.push(Reply::new(503, &[("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT")], ""));
+    faults.push(Reply::new(429, &[("Retry-After", "99999999999999999999999")], ""));
     faults.push(Reply::new(429, &[("Retry-After", "-1")], ""));
     survives(faults);
 }
@@ -110,16 +99,8 @@ fn wrong_types_anywhere() {
 /// A type that is missing or no text is not known, so there is one warning.
 #[test]
 fn a_missing_type_is_waited_through() {
-    for body in [
-        json!({}),
-        json!({"type": 7}),
-        json!({"type": null}),
-        json!({"updates": []}),
-    ] {
-        let api = Script::run()
-            .polls(2, Reply::json(200, body))
-            .poll(answered("Hi!"))
-            .start();
+    for body in [json!({}), json!({"type": 7}), json!({"type": null}), json!({"updates": []})] {
+        let api = Script::run().polls(2, Reply::json(200, body)).poll(answered("Hi!")).start();
         let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
         output.exits(0).prints("Hi!\n").says(&["warning"]);
         assert_eq!(output.stderr.lines().count(), 1, "{output}");
@@ -156,16 +137,11 @@ fn a_server_restart_in_mid_wait() {
 /// Many failures in a row are no reason to give up, and are told with `--verbose`.
 #[test]
 fn failures_in_a_row_back_off_until_the_deadline() {
-    let api = Script::run()
-        .poll_forever(Reply::error(503, "down", "x"))
-        .start();
-    let output = relevance_run(&api)
-        .args(["-v", "--timeout", "4s", "Hello"])
-        .run();
-    output.exits(124).says(&[
-        "poll: the poll was answered 503: down; again in",
-        "the run goes on (the poll",
-    ]);
+    let api = Script::run().poll_forever(Reply::error(503, "down", "x")).start();
+    let output = relevance_run(&api).args(["-v", "--timeout", "4s", "Hello"]).run();
+    output
+        .exits(124)
+        .says(&["poll: the poll was answered 503: down; again in", "the run goes on (the poll"]);
     output.resumes(RUN);
     let polls = api.polls().len();
     // At 0 s, then after 0.5 to 1.5 s, 1 to 3 s, 2 to 6 s.
@@ -188,41 +164,26 @@ fn a_refused_poll_is_exit_5_and_with_resume_exit_3() {
         let refusal = || Reply::error(status, "no", "x");
         let api = Script::run().poll(refusal()).start();
         let said = format!("{status}: no");
-        relevance_run(&api)
-            .arg("Hello")
-            .run()
-            .fails(5, &[&said])
-            .resumes(RUN);
+        relevance_run(&api).arg("Hello").run().fails(5, &[&said]).resumes(RUN);
         let api = Script::new().poll(refusal()).start();
-        relevance_run(&api)
-            .args(["--resume", RUN])
-            .run()
-            .fails(3, &[&said])
-            .resumes(RUN);
+        relevance_run(&api).args(["--resume", RUN]).run().fails(3, &[&said]).resumes(RUN);
     }
 }
 
 /// The answer comes although the fault lies between two polls on one connection.
 #[test]
 fn a_connection_closed_silently_between_polls() {
-    let script = Script::new()
-        .trigger(triggered().then(Step::Close))
-        .poll(in_progress().then(Step::Close));
+    let script =
+        Script::new().trigger(triggered().then(Step::Close)).poll(in_progress().then(Step::Close));
     let api = script.poll(answered("Hi!")).start();
-    relevance_run(&api)
-        .args(["-i", "50ms", "Hello"])
-        .run()
-        .answers("Hi!");
+    relevance_run(&api).args(["-i", "50ms", "Hello"]).run().answers("Hi!");
     assert_eq!(api.server.connections(), 3);
 }
 
 /// Lost on the way: the client learns of it only by sending into it.
 #[test]
 fn a_connection_that_swallows_the_poll() {
-    let api = Script::run()
-        .poll(in_progress())
-        .poll(answered("Hi!"))
-        .start();
+    let api = Script::run().poll(in_progress()).poll(answered("Hi!")).start();
     let (address, count) = (api.server.address, std::sync::atomic::AtomicUsize::new(0));
     let front = Server::sockets(move |client| {
         let api = std::net::TcpStream::connect(address)?;
@@ -233,10 +194,8 @@ fn a_connection_that_swallows_the_poll() {
         crate::tunnel::join(client, api)
     });
     let url = format!("http://{}/latest", front.address);
-    let output = relevance_run(&api)
-        .env("RELEVANCE_BASE_URL", url)
-        .args(["-i", "50ms", "Hello"])
-        .run();
+    let output =
+        relevance_run(&api).env("RELEVANCE_BASE_URL", url).args(["-i", "50ms", "Hello"]).run();
     output.answers("Hi!");
     assert_eq!(api.triggers(), 1);
 }
