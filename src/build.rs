@@ -5,9 +5,7 @@ use std::env;
 fn main() {
     println!("cargo::rerun-if-changed=src/static_glibc.c");
     println!("cargo::rerun-if-changed=src/no_unwind_tables.ld");
-    let is = |name: &str, value: &str| {
-        env::var(name).is_ok_and(|found| found.split(',').any(|item| item == value))
-    };
+    let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found.split(',').any(|item| item == value));
     if is("CARGO_CFG_TARGET_ENV", "gnu") && is("CARGO_CFG_TARGET_FEATURE", "crt-static") {
         let mut build = cc::Build::new();
         for object in build.file("src/static_glibc.c").compile_intermediates() {

@@ -2,241 +2,313 @@
 `relevance-run` triggers a Relevance AI agent, waits for its run to end, prints the answer and exits with a code that
 says what happened.
 
-One thread does the work, straight through and blocking: read the message, trigger, poll, write. The main thread
-watches over it for a signal or the deadline, and ends the process whatever the other is blocked in: a name lookup,
-a half-open connection, a full pipe.
+This thread is the story, straight through and blocking: arguments, settings, message, trigger, wait, report. A second
+one, the watcher, ends the process at a signal or the deadline, whatever this one is blocked in.
 */
 
-mod args;
-mod client;
-mod error;
-mod outcome;
-mod pace;
-mod progress;
-mod session;
-mod settings;
-mod signals;
-mod terminal;
-mod token;
-mod wait;
-mod wire;
+mod input {
+    pub mod args;
+    pub mod env;
+    pub mod message;
+    pub mod network;
+    pub mod settings;
+}
+mod api {
+    pub mod client;
+    pub mod token;
+    pub mod wire;
+}
+mod run {
+    pub mod check;
+    pub mod pace;
+    pub mod retry;
+    pub mod run_file;
+    pub mod state;
+    pub mod trigger;
+    pub mod wait;
+    pub mod watch;
+}
+mod output {
+    pub mod exit;
+    pub mod report;
+    pub mod sink;
+    pub mod terminal;
+}
 
 use std::env;
-use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, ErrorKind};
 use std::mem;
-use std::process::{self, ExitCode};
-use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use args::{Args, Command, Job, Source};
-use error::{Error, Exit, error};
-use outcome::Outcome;
-use progress::{Facts, Stage};
-use session::Session;
-use wire::{Run, TriggerRequest};
+use serde_json::value::RawValue;
 
-/// Longest message, in bytes: as much as a response may have.
-const MAX_MESSAGE: u64 = 64 << 20;
-/// Longest that the end waits for a result that is being written.
-const LAST_WRITE: Duration = Duration::from_millis(100);
-/// Longest that the end waits for its own messages to be taken.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+use api::client::{Client, Gate};
+use api::wire::{Id, Run, TriggerRequest, Triggered};
+use input::args::{self, Args, Command, DEFAULT_TIMEOUT, Job};
+use input::message::{self, Source};
+use input::settings::Settings;
+use output::exit::{Error, Exit, error};
+use output::report::{self, Facts, Outcome};
+use output::sink::Sink;
+use output::terminal::Console;
+use run::check::check;
+use run::retry::{ATTEMPTS, Retry};
+use run::run_file::RunFile;
+use run::state::{Deadline, Phase, State};
+use run::trigger::trigger;
+use run::wait::Wait;
+use run::watch::{self, Shared};
 
-/// What the main thread waits for.
-enum Event {
-    Done(Exit),
-    Signal(u8),
-}
+/// Longest that a result waits for the progress line to be taken off the screen.
+const CLEARING: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let exit = match args::parse(env::args_os().skip(1)) {
-        Ok(Command::Print(text)) => print(text),
-        Ok(Command::Run(args)) => run(args, started),
-        Err(error) => Err(error),
+    let command = args::parse(env::args_os().skip(1));
+    let shared = Arc::new(share(&command, started));
+    let outcome = match command {
+        Ok(Command::Print(text)) => Ok(Outcome::Line(text.trim_end().to_owned())),
+        Ok(Command::Run(args)) => watch(&shared).and_then(|()| follow(&shared, args)),
+        Err(error) => watch(&shared).and(Err(error)),
     };
-    let exit = exit.unwrap_or_else(|error| {
-        terminal::complain(&error.message);
-        error.exit
-    });
-    ExitCode::from(exit.code())
+    ExitCode::from(conclude(&shared, outcome).code())
 }
 
-/// Prints the help or the version.
-fn print(text: &str) -> Result<Exit, Error> {
-    match terminal::print(text) {
-        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error!(Usage, "cannot write to standard output: {why}"))
-        }
-        _ => Ok(Exit::Success),
+/// What the watcher shares, as far as the command line says.
+fn share(command: &Result<Command, Error>, started: Instant) -> Shared {
+    let args = match command {
+        Ok(Command::Run(args)) => Some(args),
+        _ => None,
+    };
+    let timeout = args.map_or(Some(DEFAULT_TIMEOUT), |args| args.timeout);
+    let (verbosity, quiet) = args.map_or((0, true), |args| (args.verbosity, args.quiet));
+    Shared {
+        started,
+        deadline: Deadline::new(started, timeout),
+        json: args.is_some_and(|args| args.json),
+        console: Console::new(started, verbosity, quiet),
+        state: State::default(),
+        sink: OnceLock::new(),
+        run_file: OnceLock::new(),
     }
 }
 
-/// Everything after the command line: a thread that works, and this one, which watches over it.
-fn run(args: Args, started: Instant) -> Result<Exit, Error> {
-    let session = Arc::new(Session::new(&args, started)?);
-    let (events, inbox) = mpsc::channel();
-    let signalled = events.clone();
-    let cannot_start = |why: io::Error| error!(Usage, "cannot start: {why}; nothing was sent");
-    signals::forward(move |signal| drop(signalled.send(Event::Signal(signal))))
-        .map_err(cannot_start)?;
-    let working = Arc::clone(&session);
-    let worker = thread::Builder::new().spawn(move || {
-        let result = work(&working, args);
-        // From here on the result is written by this thread alone, and the lock is free for the main thread.
-        let facts = {
-            let mut facts = working.progress.lock();
-            let known = facts.clone();
-            facts.stage = Stage::Reporting;
-            known
-        };
-        drop(events.send(Event::Done(working.report(result, &facts))));
-    });
-    worker.map_err(cannot_start)?;
-    Ok(watch(&inbox, &session))
+fn watch(shared: &Arc<Shared>) -> Result<(), Error> {
+    watch::start(Arc::clone(shared)).map_err(|why| error!(Usage, "cannot start: {why}; nothing was sent"))
 }
 
-/// Waits for the worker to be done, a signal, or the deadline, whichever is first.
-fn watch(inbox: &mpsc::Receiver<Event>, session: &Session) -> Exit {
-    let (console, deadline) = (&session.console, session.deadline);
-    loop {
-        let waits = [deadline.remaining(), console.next_tick()];
-        let event = match waits.into_iter().flatten().min() {
-            Some(wait) => inbox.recv_timeout(wait),
-            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
-        // While this is held no trigger begins.
-        let facts = session.progress.lock();
-        let (signal, what) = match event {
-            Ok(Event::Done(exit)) => return exit,
-            Ok(Event::Signal(signal)) => (Some(signal), format!("ended by signal {signal}")),
-            Err(_) if deadline.remaining() == Some(Duration::ZERO) => {
-                (None, format!("the timeout of {:?} passed", deadline.timeout))
-            }
-            Err(_) => {
-                let status = status(&facts, session.started);
-                drop(facts);
-                console.tick(&status);
-                continue;
-            }
-        };
-        // A result that is being written is nearly always written by now.
-        if facts.stage == Stage::Reporting
-            && let Ok(Event::Done(exit)) = inbox.recv_timeout(LAST_WRITE)
-        {
-            return exit;
-        }
-        // Nothing remains of one that is not.
-        drop(session.sink.discard());
-        let error = facts.cut_short(signal, &what, &session.settings);
-        // If nobody reads what is said now, that does not hold up the end.
-        let code = error.exit.code();
-        let last_words = thread::Builder::new().spawn(move || {
-            thread::sleep(LAST_WORDS);
-            process::exit(code.into());
-        });
-        drop(last_words);
-        let exit = session.report(Err(error), &facts);
-        // Held to the very end: what was just said to be unsent stays so while the process goes down.
-        mem::forget(facts);
-        return exit;
+/// Does what the command line asks for.
+fn follow(shared: &Arc<Shared>, args: Args) -> Result<Outcome, Error> {
+    let (state, console) = (&shared.state, &shared.console);
+    let waiting = |what: String| state.trouble(what);
+    let starts = matches!(args.job, Job::Trigger { .. });
+    let settings = Settings::read(args.agent_id, starts, &waiting)?;
+    let _ = console.token.set(Arc::clone(&settings.token));
+    let _ = shared.sink.set(Sink::open(args.output.as_deref())?);
+    state.trouble(None);
+    {
+        let mut progress = state.lock();
+        progress.facts.agent_id.clone_from(&settings.agent_id);
+        progress.facts.page = settings.page(None);
     }
-}
-
-/// The progress line, and the heartbeat of `--verbose`.
-fn status(facts: &Facts, started: Instant) -> String {
-    let seconds = started.elapsed().as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("waiting {hours}:{minutes:02}:{seconds:02}, {} polls", facts.polls)
-}
-
-/// The whole job: message, trigger, wait.
-fn work(session: &Session, args: Args) -> Result<Outcome, Error> {
-    session.console.detail(|| format!("api: {}", session.settings.place()));
+    let host = settings.host();
+    console.detail(|| format!("api: {host}"));
+    let client = connect(shared, &settings, starts);
+    let retry = |what, limit| Retry { what, limit, console, state, deadline: shared.deadline, token: &settings.token };
+    let wait_for = |run: &Run, resumed| {
+        let retry = retry("poll", u32::MAX);
+        let interval = args.interval;
+        Wait { client: &client, retry, host: &host, run, resumed, interval }.until_over()
+    };
     match args.job {
-        Job::Resume(run) => {
-            {
-                let mut facts = session.progress.lock();
-                facts.agent_id = args.agent_id;
-                facts.run = Some(run.clone());
-                facts.stage = Stage::Started;
-            }
-            wait_for(session, &run, true)
+        Job::Check => {
+            let agent_id = settings.agent_id.as_ref();
+            check(&client, &retry("check", ATTEMPTS), &host, agent_id).map(Outcome::Line)
         }
-        Job::Trigger { source, conversation_id, fields, wait } => {
-            let Some(agent_id) = args.agent_id.or_else(|| session.settings.agent_id.clone()) else {
-                return Err(error!(Usage, "no agent: give --agent ID or set RELEVANCE_AGENT_ID"));
+        Job::Resume(run) => {
+            let mut progress = state.lock();
+            progress.phase = Phase::Started;
+            progress.facts.run = Some(run.clone());
+            drop(progress);
+            wait_for(&run, true)
+        }
+        Job::Trigger { source, conversation_id, fields, wait, run_file } => {
+            let body = request(source, conversation_id, fields, &settings, &waiting)?;
+            state.trouble(None);
+            let known = match run_file {
+                Some(path) => claim(shared, &settings, &path, &body)?,
+                None => None,
             };
-            let message = read_message(source)?;
-            let request = TriggerRequest {
-                message: &message,
-                agent_id: &agent_id,
-                conversation_id: conversation_id.as_ref(),
-                fields: &fields,
+            let run_file = shared.run_file.get();
+            let is_new = known.is_none();
+            let triggered = match known {
+                Some(triggered) => triggered,
+                None => trigger(&client, &retry("trigger", ATTEMPTS), &host, run_file, &body)?,
             };
-            let body = serde_json::to_vec(&request)
-                .map_err(|why| error!(Usage, "the request cannot be written as JSON: {why}"))?;
-            session.progress.lock().agent_id = Some(agent_id.clone());
-            let triggered = session.trigger(&body)?;
-            session.console.detail(|| {
-                let state = triggered.state.as_deref().unwrap_or("not said");
-                format!("run: {}, state: {}", triggered.run, session.settings.token.clean(state))
-            });
-            if let Some(page) = session.settings.page(&agent_id, triggered.conversation_id.as_ref())
-            {
-                session.console.detail(|| format!("page: {page}"));
-            }
+            drop(body);
+            started(shared, &settings, &triggered, is_new);
             match wait {
-                true => wait_for(session, &triggered.run, false),
+                true => wait_for(&triggered.run, false),
                 false => Ok(Outcome::Started),
             }
         }
     }
 }
 
-fn wait_for(session: &Session, run: &Run, resumed: bool) -> Result<Outcome, Error> {
-    Outcome::of(session.wait(run, resumed)?, &session.settings)
-}
-
-/// The message, exactly as it was given.
-fn read_message(source: Source) -> Result<String, Error> {
-    let (name, read) = match source {
-        Source::Text(text) => ("the message".to_owned(), Ok(text.into_bytes())),
-        Source::Unsaid if io::stdin().is_terminal() => {
-            return Err(error!(
-                Usage,
-                "no message: give it as an argument, with --file, or through a pipe on standard input"
-            ));
-        }
-        Source::Unsaid | Source::File(None) => {
-            ("standard input".to_owned(), read_limited(io::stdin()))
-        }
-        Source::File(Some(path)) => {
-            let name = format!("--file {}", path.display());
-            (name, File::open(path).and_then(read_limited))
+/// The client. Before the first byte of a trigger goes out, it is written down that a run may be on.
+fn connect(shared: &Arc<Shared>, settings: &Settings, starts: bool) -> Client {
+    let gate = {
+        let shared = Arc::clone(shared);
+        move || {
+            if starts && shared.state.lock().phase == Phase::Unsent {
+                shared.run_file.get().map_or(Ok(()), RunFile::announce)?;
+                shared.state.lock().phase = Phase::Sent;
+            }
+            Ok(())
         }
     };
-    let bytes = read.map_err(|why| error!(Usage, "cannot read {name}: {why}; nothing was sent"))?;
-    if bytes.len() as u64 > MAX_MESSAGE {
-        return Err(error!(Usage, "{name} is longer than 64 MiB; shorten it"));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| {
-        error!(Usage, "{name} is not UTF-8 text; convert it first, for example with iconv")
-    })?;
-    if text.trim().is_empty() {
-        return Err(error!(
-            Usage,
-            "{name} is empty; say something to the agent (in a crontab, write \\% for %)"
-        ));
-    }
-    Ok(text)
+    Client::new(
+        settings.base_url.clone(),
+        Arc::clone(&settings.token),
+        settings.proxy.clone(),
+        settings.roots.clone(),
+        Gate(Arc::new(gate)),
+    )
 }
 
-fn read_limited(source: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    source.take(MAX_MESSAGE + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// The body of the trigger.
+fn request(
+    source: Source,
+    conversation_id: Option<Id>,
+    fields: Vec<(String, Box<RawValue>)>,
+    settings: &Settings,
+    waiting: &dyn Fn(String),
+) -> Result<Vec<u8>, Error> {
+    let request = TriggerRequest {
+        message: &message::read(source, waiting)?,
+        agent_id: settings.agent_id.as_ref(),
+        conversation_id: conversation_id.as_ref(),
+        fields: &fields,
+    };
+    serde_json::to_vec(&request).map_err(|why| error!(Usage, "the request cannot be written as JSON: {why}"))
+}
+
+/// The run that an earlier process started for this command and this run file, if there was one.
+fn claim(shared: &Shared, settings: &Settings, path: &Path, body: &[u8]) -> Result<Option<Triggered>, Error> {
+    let page = shared.state.lock().facts.place_to_look().to_owned();
+    let (run_file, known) = RunFile::claim(path, &settings.base_url, body, &page)?;
+    let _ = shared.run_file.set(run_file);
+    Ok(known)
+}
+
+/// Takes note of the run that was started, now or earlier.
+fn started(shared: &Shared, settings: &Settings, triggered: &Triggered, is_new: bool) {
+    let console = &shared.console;
+    let page = settings.page(triggered.conversation_id.as_ref());
+    let state = triggered.state.as_ref().map(|state| settings.token.clean(state));
+    let person = {
+        let mut progress = shared.state.lock();
+        progress.phase = Phase::Started;
+        progress.facts.run = Some(triggered.run.clone());
+        progress.facts.conversation_id.clone_from(&triggered.conversation_id);
+        progress.facts.state.clone_from(&state);
+        progress.facts.page.clone_from(&page);
+        progress.person()
+    };
+    if let Some(run_file) = shared.run_file.get().filter(|_| is_new)
+        && let Err(why) = run_file.record(triggered)
+    {
+        let (path, run) = (run_file.path.display(), &triggered.run);
+        console.say(format!(
+            "warning: cannot write --run-file {path}: {why}; it does not know of the run {run}, which is on"
+        ));
+    }
+    let state = state.as_deref().unwrap_or("not said");
+    console.detail(|| format!("run: {}, state: {state}", triggered.run));
+    if let Some(page) = &page {
+        console.detail(|| format!("page: {page}"));
+    }
+    if let Some(person) = person {
+        let page = page.as_deref().unwrap_or("the agent's page in the web app");
+        console.say(format!("{person}; see {page}"));
+    }
+}
+
+/// Writes the result, then whatever there is to say, and fixes the exit code.
+fn conclude(shared: &Shared, outcome: Result<Outcome, Error>) -> Exit {
+    let (state, console, json) = (&shared.state, &shared.console, shared.json);
+    console.clear(CLEARING);
+    let facts = state.lock().facts.clone();
+    match &outcome {
+        Ok(_) => state.lock().phase = Phase::Telling,
+        // Said by the watcher, if what is written first is held up.
+        Err(error) => state.settle(error.exit, facts.words(error)),
+    }
+    let sink = shared.sink.get().unwrap_or(&Sink::Stdout);
+    let token = console.token.get().map(|token| &**token);
+    let told = match &outcome {
+        Err(error) if !json || error.exit == Exit::Usage => Ok(()),
+        Ok(outcome) if !json => sink.write(|out| report::write_plain(out, outcome, &facts, token)),
+        either => sink.write(|out| report::write_json(out, either.as_ref(), &facts, token, shared.started.elapsed())),
+    };
+    let is_told = told.is_ok();
+    let exit = settle(state, &facts, &outcome, told.err(), sink);
+    let words = mem::take(&mut state.lock().words);
+    words.into_iter().for_each(|line| console.say(line));
+    console.flush(None);
+    let is_over = is_told && !matches!(outcome, Ok(Outcome::Started));
+    let is_done = match exit {
+        Exit::Success | Exit::Failed => is_over,
+        Exit::Usage | Exit::Refused | Exit::Unreachable => facts.run.is_none(),
+        _ => false,
+    };
+    if let Some(run_file) = shared.run_file.get().filter(|_| is_done)
+        && let Err(why) = run_file.remove()
+    {
+        let path = run_file.path.display();
+        console.say(format!("warning: cannot remove --run-file {path}: {why}; remove it"));
+        console.flush(None);
+    }
+    exit
+}
+
+/// Fixes the exit code and what is said, now that the result is written, or is not because of `lost`.
+fn settle(
+    state: &State,
+    facts: &Facts,
+    outcome: &Result<Outcome, Error>,
+    lost: Option<io::Error>,
+    sink: &Sink,
+) -> Exit {
+    // The reader had enough, and nothing else is left to be done with the run.
+    let is_over = match outcome {
+        Ok(outcome) => !matches!(outcome, Outcome::Started),
+        Err(error) => error.exit == Exit::Failed,
+    };
+    let lost = lost.filter(|why| why.kind() != ErrorKind::BrokenPipe || !is_over);
+    let lost = lost.map(|why| format!("cannot write the result to {}: {why}", sink.name()));
+    let (exit, words) = match (outcome, lost) {
+        (Ok(_), None) => (Exit::Success, Vec::new()),
+        (Ok(outcome), Some(lost)) => {
+            let exit = match outcome {
+                Outcome::Line(_) => Exit::Usage,
+                _ => Exit::Unknown,
+            };
+            (exit, facts.words(&Error::new(exit, lost)))
+        }
+        (Err(error), None) => (error.exit, facts.words(error)),
+        (Err(error), Some(lost)) => {
+            let mut words = facts.words(error);
+            words.insert(1, lost);
+            if error.exit == Exit::Failed {
+                words.extend(facts.resume_line());
+            }
+            (error.exit, words)
+        }
+    };
+    state.settle(exit, words);
+    exit
 }

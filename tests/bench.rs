@@ -6,7 +6,7 @@ function; then what a poll costs as a run's history grows. Everything stays on l
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod fake;
-#[path = "../src/pace.rs"]
+#[path = "../src/run/pace.rs"]
 mod pace;
 mod simulate;
 #[path = "it/tunnel.rs"]
@@ -88,8 +88,7 @@ struct Client {
 #[derive(Clone, Default)]
 struct Figures([f64; 6]);
 
-const COLUMNS: [&str; 7] =
-    ["CPU ms", "peak MiB", "wall ms", "connections", "requests", "bytes received", "MB on disk"];
+const COLUMNS: [&str; 7] = ["CPU ms", "peak MiB", "wall ms", "connections", "requests", "bytes received", "MB on disk"];
 
 fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     let (clients, missing) = clients(ours);
@@ -100,45 +99,33 @@ fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     let api = Api::new(Course { takes: Duration::ZERO, held: Duration::ZERO, history: 6 });
     let requests = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&requests);
-    let server = Server::on(
-        "127.0.0.1:0",
-        Some(authority.server(&["localhost", &host], false)),
-        move |request| {
-            counted.fetch_add(1, Ordering::SeqCst);
-            api.answer(&request)
-        },
-    )?;
+    let server = Server::on("127.0.0.1:0", Some(authority.server(&["localhost", &host], false)), move |request| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        api.answer(&request)
+    })?;
     let tunnel = Tunnel::to(server.address);
 
     let mut runs: Vec<Vec<Figures>> = vec![Vec::new(); clients.len()];
     for _ in 0..ROUNDS {
         for (client, runs) in clients.iter().zip(&mut runs) {
-            let before =
-                (server.connections(), requests.load(Ordering::SeqCst), server.bytes_sent());
+            let before = (server.connections(), requests.load(Ordering::SeqCst), server.bytes_sent());
             let mut command = Command::new(env::current_exe()?);
             command.arg("--measure").args(&client.command).env_clear();
             command.env("PATH", env::var_os("PATH").unwrap_or_default());
-            command.env(
-                "RELEVANCE_BASE_URL",
-                format!("https://localhost:{}/latest", server.address.port()),
-            );
+            command.env("RELEVANCE_BASE_URL", format!("https://localhost:{}/latest", server.address.port()));
             command.env("RELEVANCE_AUTH_TOKEN", TOKEN).env("RELEVANCE_AGENT_ID", "bench-agent");
             for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
                 command.env(name, &ca);
             }
             if client.name.contains("SDK") {
                 let (project, key) = TOKEN.split_once(':').unwrap();
-                command
-                    .env("RAI_PROJECT", project)
-                    .env("RAI_API_KEY", key)
-                    .env("RAI_REGION", REGION);
+                command.env("RAI_PROJECT", project).env("RAI_API_KEY", key).env("RAI_REGION", REGION);
                 command.env("HTTPS_PROXY", tunnel.url());
             }
             let output = command.stderr(Stdio::inherit()).output()?;
             assert!(output.status.success(), "{} failed", client.name);
             let text = String::from_utf8(output.stdout).unwrap();
-            let numbers: Vec<f64> =
-                text.split_whitespace().map(|number| number.parse().unwrap()).collect();
+            let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
             runs.push(Figures([
                 numbers[0] / 1000.0,
                 numbers[1] / 1024.0,
@@ -200,8 +187,7 @@ fn clients(ours: &Path) -> (Vec<Client>, Vec<&'static str>) {
         command.status().is_ok_and(|status| status.success())
     };
     let python_size = |packages: &[&str]| -> u64 {
-        let output =
-            Command::new(&python).arg(script("size_on_disk.py")).args(packages).output().unwrap();
+        let output = Command::new(&python).arg(script("size_on_disk.py")).args(packages).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     };
     let mut clients = vec![Client {
@@ -229,18 +215,8 @@ fn clients(ours: &Path) -> (Vec<Client>, Vec<&'static str>) {
     } else {
         missing.push("curl and jq");
     }
-    let sdk = [
-        "relevanceai",
-        "httpx",
-        "httpcore",
-        "h11",
-        "anyio",
-        "sniffio",
-        "certifi",
-        "idna",
-        "pydantic",
-        "pydantic_core",
-    ];
+    let sdk =
+        ["relevanceai", "httpx", "httpcore", "h11", "anyio", "sniffio", "certifi", "idna", "pydantic", "pydantic_core"];
     if succeeds(&python, &["-c", "import relevanceai"]) {
         clients.push(Client {
             name: "vendor's Python SDK (by a proxy)",
@@ -255,42 +231,27 @@ fn clients(ours: &Path) -> (Vec<Client>, Vec<&'static str>) {
 
 /// The size of a program and of the shared libraries that it loads.
 fn with_libraries(program: &str) -> u64 {
-    let shell =
-        format!("p=$(command -v {program}); ls -lL \"$p\" $(ldd \"$p\" | grep -o '/[^ ]*')");
+    let shell = format!("p=$(command -v {program}); ls -lL \"$p\" $(ldd \"$p\" | grep -o '/[^ ]*')");
     let output = Command::new("sh").args(["-c", &shell]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().filter_map(|line| line.split_whitespace().nth(4)?.parse::<u64>().ok()).sum()
 }
 
 fn paces(out: &mut impl Write) -> io::Result<()> {
-    let lengths = [
-        (1, "1 s"),
-        (3, "3 s"),
-        (10, "10 s"),
-        (30, "30 s"),
-        (120, "2 min"),
-        (600, "10 min"),
-        (3600, "1 h"),
-    ];
+    let lengths = [(1, "1 s"), (3, "3 s"), (10, "10 s"), (30, "30 s"), (120, "2 min"), (600, "10 min"), (3600, "1 h")];
     writeln!(
         out,
         "Polls, and mean and worst delay in s from a run's end to its notice, for runs up to a tenth longer or shorter"
     )?;
-    writeln!(
-        out,
-        "{:<10}{:>26}{:>26}{:>26}",
-        "run", "relevance-run", "fixed 3 s (sample)", "fixed 1 s (SDK)"
-    )?;
+    writeln!(out, "{:<10}{:>26}{:>26}{:>26}", "run", "relevance-run", "fixed 3 s (sample)", "fixed 1 s (SDK)")?;
     let rules: [&dyn Fn(Duration) -> Duration; 3] =
         [&pace::pace, &|_| Duration::from_secs(3), &|_| Duration::from_secs(1)];
     for (seconds, name) in lengths {
         write!(out, "{name:<10}")?;
         for rule in rules {
-            let around =
-                (900..=1100).map(|thousandth| Duration::from_secs(seconds) * thousandth / 1000);
+            let around = (900..=1100).map(|thousandth| Duration::from_secs(seconds) * thousandth / 1000);
             let noticed: Vec<(u32, Duration)> = around.map(|run| notice(run, rule)).collect();
-            let mean = noticed.iter().map(|(_, delay)| delay.as_secs_f64()).sum::<f64>()
-                / noticed.len() as f64;
+            let mean = noticed.iter().map(|(_, delay)| delay.as_secs_f64()).sum::<f64>() / noticed.len() as f64;
             let worst = noticed.iter().map(|(_, delay)| delay.as_secs_f64()).fold(0.0, f64::max);
             let polls = notice(Duration::from_secs(seconds), rule).0;
             write!(out, "{:>26}", format!("{polls} polls, {mean:.2}, {worst:.2}"))?;
@@ -302,8 +263,7 @@ fn paces(out: &mut impl Write) -> io::Result<()> {
 
 /// What polls cost beside the loop that fetches the full list each time, which is what `--verbose` does.
 fn growth(out: &mut impl Write, ours: &Path) -> io::Result<()> {
-    let heads =
-        ("updates", "polls", "short polls", "full polls", "bytes a short poll", "CPU ms in all");
+    let heads = ("updates", "polls", "short polls", "full polls", "bytes a short poll", "CPU ms in all");
     writeln!(
         out,
         "Cost of waiting, by the number of updates in the run's history; the eighth poll is the first in full"
@@ -321,22 +281,14 @@ fn growth(out: &mut impl Write, ours: &Path) -> io::Result<()> {
         for history in [1, 1_000, 100_000] {
             let (short, full, bytes, cpu) = waiting(ours, option, history, polls)?;
             let each = bytes.checked_div(short).map_or("-".to_owned(), |bytes| bytes.to_string());
-            writeln!(
-                out,
-                "{name:<26}{history:>10}{polls:>8}{short:>14}{full:>12}{each:>20}{cpu:>16.1}"
-            )?;
+            writeln!(out, "{name:<26}{history:>10}{polls:>8}{short:>14}{full:>12}{each:>20}{cpu:>16.1}")?;
         }
     }
     Ok(())
 }
 
 /// Short polls, full polls, bytes of the short polls' replies, and CPU time in ms, of a run that ends at this poll.
-fn waiting(
-    ours: &Path,
-    option: &str,
-    history: usize,
-    last: usize,
-) -> io::Result<(usize, usize, usize, f64)> {
+fn waiting(ours: &Path, option: &str, history: usize, last: usize) -> io::Result<(usize, usize, usize, f64)> {
     let update = json!({"type": "agent-message", "message": "Working on the next part"});
     let list = json!({"type": "inprogress", "updates": vec![update; history]}).to_string();
     let [polls, short, bytes] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));

@@ -16,11 +16,7 @@ use fake::api::{Api, Course, TOKEN};
 use fake::server::Server;
 
 fn main() -> io::Result<ExitCode> {
-    let api = Api::new(Course {
-        takes: Duration::from_millis(1500),
-        held: Duration::from_millis(300),
-        history: 6,
-    });
+    let api = Api::new(Course { takes: Duration::from_millis(1500), held: Duration::from_millis(300), history: 6 });
     let server = Server::on("127.0.0.1:0", None, move |request| api.answer(&request))?;
     let base_url = format!("http://{}/latest", server.address);
 

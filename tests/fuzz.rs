@@ -7,11 +7,12 @@ Built without it, this replays the files that it is given, such as an input that
 #![cfg_attr(fuzzing, no_main)]
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../src/token.rs"]
+#[path = "../src/api/token.rs"]
 mod token;
-#[path = "../src/wire.rs"]
+#[path = "../src/api/wire.rs"]
 mod wire;
 
+use serde_json::value::RawValue;
 use token::Token;
 use wire::{Ending, Id, Poll, Run, Triggered};
 
@@ -36,28 +37,37 @@ fn check(response: &[u8]) {
         assert!(cleaned.chars().count() <= 301);
     };
     harmless(&wire::refusal_text(response));
+    harmless(&format!("{:?}", wire::agent(response)));
     if let Some(triggered) = Triggered::parse(response) {
         let shown = triggered.run.to_string();
         assert_eq!(shown.parse::<Run>().as_ref(), Ok(&triggered.run));
         assert!(shown.len() <= 481 && shown.bytes().all(|byte| byte.is_ascii_graphic()));
-        triggered.conversation_id.iter().for_each(|id: &Id| harmless(&id.to_string()));
+        triggered.conversation_id.iter().for_each(|id: &Id| harmless(id.as_ref()));
         harmless(&triggered.state.unwrap_or_default());
     }
-    let Ok(poll) = Poll::parse(response, 1) else {
+    let mut listed = 0;
+    let Ok(poll) = Poll::parse(response, |index, kind| {
+        assert!(index >= listed);
+        listed = index + 1;
+        harmless(kind);
+    }) else {
         return;
     };
-    assert!(poll.fresh.len() <= poll.updates);
+    assert!(listed <= poll.updates);
     harmless(&poll.kind);
-    poll.fresh.iter().for_each(|kind| harmless(kind));
     match poll.ending {
-        // What is carried through is the server's, to the letter.
-        Some(Ending::Success { answer, output }) => {
-            assert!(
-                String::from_utf8_lossy(response).contains(output.get()) || output.get() == "null"
-            );
-            assert!(!token.redact(answer).contains(KEY));
+        Some(Ending::Success { output }) => {
+            // What is carried through is the server's, to the letter.
+            let response = String::from_utf8_lossy(response);
+            assert!(response.contains(output.get()) || output.get() == "null");
+            let answer = wire::answer(&output);
+            assert!(!token.redact(&answer).contains(KEY));
+            let redacted = token.redact(output.get());
+            assert!(serde_json::from_str::<&RawValue>(&redacted).is_ok());
         }
-        Some(Ending::Failure { message, .. }) => harmless(&message),
-        None => {}
+        Some(Ending::Failure { details: Some(details), .. }) => {
+            harmless(&wire::error_text(&details));
+        }
+        _ => {}
     }
 }

@@ -50,11 +50,7 @@ impl Api {
             Some(TOKEN) => {}
             Some(token) => {
                 let id = token.split(':').next().unwrap();
-                return Reply::error(
-                    400,
-                    &format!("User key with id {id} not found"),
-                    "unset_error_type",
-                );
+                return Reply::error(400, &format!("User key with id {id} not found"), "unset_error_type");
             }
         }
         let parts: Vec<&str> = request.path().split('/').collect();
@@ -62,8 +58,7 @@ impl Api {
             ("POST", ["", "latest", "agents", "trigger"]) => self.trigger(&request.body),
             ("GET", ["", "latest", "studios", "agent_empty_chain_inline", "async_poll", job]) => {
                 let only_ending = request.query("ending_update_only") == Some("true");
-                let after =
-                    request.query("after_message_id").and_then(|id| id.parse().ok()).unwrap_or(0);
+                let after = request.query("after_message_id").and_then(|id| id.parse().ok()).unwrap_or(0);
                 self.poll(job, only_ending, after)
             }
             _ => Reply::error(404, "Not found", "not_found"),
@@ -71,9 +66,7 @@ impl Api {
     }
 
     fn trigger(&self, body: &[u8]) -> Reply {
-        let invalid = |what: &str| {
-            Reply::error(422, &format!("Body Validation Error: {what}"), "validation_error")
-        };
+        let invalid = |what: &str| Reply::error(422, &format!("Body Validation Error: {what}"), "validation_error");
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
             return invalid("must be object");
         };
@@ -140,10 +133,7 @@ impl Api {
             }));
         }
         let last_message_id = shown + usize::from(over);
-        Reply::json(
-            200,
-            json!({"type": kind, "updates": updates, "last_message_id": last_message_id}),
-        )
+        Reply::json(200, json!({"type": kind, "updates": updates, "last_message_id": last_message_id}))
     }
 }
 

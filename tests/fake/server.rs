@@ -46,10 +46,7 @@ impl Request {
 
     pub fn query(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
-        query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find_map(|(key, value)| (key == name).then_some(value))
+        query.split('&').filter_map(|pair| pair.split_once('=')).find_map(|(key, value)| (key == name).then_some(value))
     }
 }
 
@@ -149,15 +146,8 @@ impl Server {
     ) -> io::Result<Server> {
         Server::raw(address, move |stream, connection, shared| match &tls {
             Some(config) => {
-                let session =
-                    ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
-                serve(
-                    StreamOwned::new(session, stream.try_clone()?),
-                    &stream,
-                    connection,
-                    shared,
-                    &answer,
-                )
+                let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+                serve(StreamOwned::new(session, stream.try_clone()?), &stream, connection, shared, &answer)
             }
             None => serve(stream.try_clone()?, &stream, connection, shared, &answer),
         })
@@ -232,8 +222,7 @@ fn serve<S: Read + Write>(
 ) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read_request(&mut stream, connection)? {
-        let closes =
-            request.header("Connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let closes = request.header("Connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
         for step in answer(request).0 {
             match step {
                 Step::Send(bytes) => {
@@ -269,10 +258,7 @@ fn reset(socket: &TcpStream) -> io::Result<()> {
 }
 
 /// The next request, or `None` where the client has closed.
-fn read_request(
-    stream: &mut BufReader<impl Read + Write>,
-    connection: usize,
-) -> io::Result<Option<Request>> {
+fn read_request(stream: &mut BufReader<impl Read + Write>, connection: usize) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -303,8 +289,7 @@ fn read_request(
         stream.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         stream.get_mut().flush()?;
     }
-    let length =
-        request.header("Content-Length").map_or(0, |value| value.parse().expect("a length"));
+    let length = request.header("Content-Length").map_or(0, |value| value.parse().expect("a length"));
     request.body = vec![0; length];
     stream.read_exact(&mut request.body)?;
     Ok(Some(request))

@@ -6,9 +6,7 @@ use crate::script::{Script, Scripted, answered, in_progress, poll, triggered};
 
 /// An API whose run ends with this `chain-success` update's `output`, written to the letter.
 fn ending_in(output: &str) -> Scripted {
-    let body = format!(
-        r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{output}}}]}}"#
-    );
+    let body = format!(r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{output}}}]}}"#);
     Script::run().poll(Reply::text(200, &body)).start()
 }
 
@@ -44,8 +42,7 @@ fn a_success_without_any_output_is_null() {
 /// Escapes, control characters and all: a pipe gets what the agent wrote.
 #[test]
 fn byte_for_byte_in_a_pipe() {
-    let answer =
-        "line\nline\r\n\ttab \u{1b}[31mred\u{1b}[0m \0 \u{9b} 🦀 \\n \"quoted\" trailing \n\n";
+    let answer = "line\nline\r\n\ttab \u{1b}[31mred\u{1b}[0m \0 \u{9b} 🦀 \\n \"quoted\" trailing \n\n";
     let api = Script::run().poll(answered(answer)).start();
     relevance_run(&api).arg("Hello").run().answers(answer);
 }
@@ -55,10 +52,7 @@ const DELICATE: &str = r#"{"z": 1, "a": 123456789012345678901234567890, "pi": 3.
 #[test]
 fn results_are_carried_character_for_character() {
     let structured = DELICATE.replace("\"answer\"", "\"reply\"");
-    relevance_run(&ending_in(&format!(r#"{{"output": {structured}}}"#)))
-        .arg("Hello")
-        .run()
-        .answers(&structured);
+    relevance_run(&ending_in(&format!(r#"{{"output": {structured}}}"#))).arg("Hello").run().answers(&structured);
 
     let output = format!(r#"{{"status": "complete", "output": {DELICATE}}}"#);
     let json = relevance_run(&ending_in(&output)).args(["--json", "Hello"]).run();
@@ -77,7 +71,7 @@ fn json_has_its_members_in_order() {
     assert_eq!(text.lines().count(), 1);
     let elapsed = output.json()["elapsed_seconds"].as_f64().unwrap();
     let expected = format!(
-        r#"{{"status":"success","exit_code":0,"agent_id":"agent-1","conversation_id":"conversation-1","studio_id":"studio-1","job_id":"job-1","answer":"Hi!","output":{{"output":{{"answer":"Hi!"}},"status":"complete"}},"error":null,"elapsed_seconds":{elapsed:?},"polls":2}}"#
+        r#"{{"status":"success","exit_code":0,"agent_id":"agent-1","conversation_id":"conversation-1","studio_id":"studio-1","job_id":"job-1","page":null,"state":"running","answer":"Hi!","output":{{"output":{{"answer":"Hi!"}},"status":"complete"}},"error":null,"elapsed_seconds":{elapsed:?},"polls":2}}"#
     );
     assert_eq!(text.trim_end(), expected);
 }
@@ -107,11 +101,7 @@ fn json_for_every_outcome() {
             vec![],
             3,
             "error",
-            vec![
-                ("/error/http_status", json!(422)),
-                ("/job_id", json!(null)),
-                ("/agent_id", json!("agent-1")),
-            ],
+            vec![("/error/http_status", json!(422)), ("/job_id", json!(null)), ("/agent_id", json!("agent-1"))],
         ),
         (
             Script::new().trigger(html),
@@ -149,7 +139,7 @@ fn json_for_every_outcome() {
             assert!(output.stderr.contains(message), "{output}");
         }
         let Value::Object(members) = object else { panic!("{output}") };
-        assert_eq!(members.len(), 11);
+        assert_eq!(members.len(), 13);
     }
 }
 
@@ -186,10 +176,7 @@ fn no_wait_prints_the_run_and_sends_no_poll() {
 #[test]
 fn resume_triggers_nothing_and_needs_no_agent() {
     let api = Script::new().poll(answered("Hi!")).start();
-    let output = relevance_run(&api)
-        .unset("RELEVANCE_AGENT_ID")
-        .args(["-r", "studio-1/job-1", "--json"])
-        .run();
+    let output = relevance_run(&api).unset("RELEVANCE_AGENT_ID").args(["-r", "studio-1/job-1", "--json"]).run();
     output.exits(0);
     assert_eq!(output.json()["job_id"], "job-1");
     assert_eq!(output.json()["agent_id"], Value::Null);
@@ -213,8 +200,7 @@ fn output_goes_to_a_file_whole() {
     relevance_run(&api).arg("--output").arg(&file).arg("Hello").run().exits(0).prints("");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "Hi!\n");
     assert_eq!(folder.names(), ["answer.txt"]);
-    let mode =
-        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o640);
 }
 
@@ -223,12 +209,7 @@ fn output_is_left_alone_by_a_failure_unless_it_is_json() {
     let folder = Folder::new();
     let file = folder.file("answer.txt", "before");
     let failing = || Script::run().poll(poll("failed", json!({"type": "chain-fail"}))).start();
-    relevance_run(&failing())
-        .arg("-o")
-        .arg(&file)
-        .arg("Hello")
-        .run()
-        .fails(1, &["without success"]);
+    relevance_run(&failing()).arg("-o").arg(&file).arg("Hello").run().fails(1, &["without success"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "before");
     relevance_run(&failing()).arg("-o").arg(&file).args(["-j", "Hello"]).run().exits(1).prints("");
     let object: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
@@ -249,9 +230,7 @@ fn output_follows_a_link_and_does_not_replace_a_device() {
 
     let api = Script::run().poll(answered("Hi!")).start();
     relevance_run(&api).args(["-o", "/dev/null", "Hello"]).run().exits(0).prints("");
-    assert!(std::os::unix::fs::FileTypeExt::is_char_device(
-        &std::fs::metadata("/dev/null").unwrap().file_type()
-    ));
+    assert!(std::os::unix::fs::FileTypeExt::is_char_device(&std::fs::metadata("/dev/null").unwrap().file_type()));
 
     let api = Script::run().poll(answered("Hi!")).start();
     relevance_run(&api).args(["-o", "-", "Hello"]).run().answers("Hi!");
@@ -260,13 +239,8 @@ fn output_follows_a_link_and_does_not_replace_a_device() {
 #[test]
 fn output_that_cannot_be_written_is_said_before_anything_is_sent() {
     let folder = Folder::new();
-    for path in [
-        folder.0.join("missing/answer"),
-        folder.0.join("missing/"),
-        folder.0.clone(),
-        "/".into(),
-        "..".into(),
-    ] {
+    for path in [folder.0.join("missing/answer"), folder.0.join("missing/"), folder.0.clone(), "/".into(), "..".into()]
+    {
         let api = Script::new().start();
         let output = relevance_run(&api).arg("-o").arg(&path).arg("Hello").run();
         output.fails(2, &["--output", "choose another file"]);

@@ -20,8 +20,7 @@ pub const LIMIT: Duration = Duration::from_secs(120);
 
 pub fn binary() -> PathBuf {
     // `make test` names the static binary; `cargo test` alone takes the one it built.
-    std::env::var_os("RELEVANCE_RUN")
-        .map_or_else(|| env!("CARGO_BIN_EXE_relevance-run").into(), PathBuf::from)
+    std::env::var_os("RELEVANCE_RUN").map_or_else(|| env!("CARGO_BIN_EXE_relevance-run").into(), PathBuf::from)
 }
 
 /// The command with the environment of a user of `api`.
@@ -195,11 +194,8 @@ impl Output {
     #[track_caller]
     pub fn fails(&self, code: i32, parts: &[&str]) -> &Output {
         self.exits(code).prints("");
-        let lines: Vec<&str> = self
-            .stderr
-            .lines()
-            .filter(|line| !line.starts_with("relevance-run: resume with: "))
-            .collect();
+        let lines: Vec<&str> =
+            self.stderr.lines().filter(|line| !line.starts_with("relevance-run: resume with: ")).collect();
         assert!(lines.len() == 1, "expected one line\n{self}");
         assert!(lines[0].starts_with("relevance-run: "), "{self}");
         self.says(parts)
@@ -216,10 +212,7 @@ impl Output {
     #[track_caller]
     pub fn never_says(&self, part: &str) -> &Output {
         assert!(!self.stderr.contains(part), "{part:?} in standard error\n{self}");
-        assert!(
-            !String::from_utf8_lossy(&self.stdout).contains(part),
-            "{part:?} in standard output\n{self}"
-        );
+        assert!(!String::from_utf8_lossy(&self.stdout).contains(part), "{part:?} in standard output\n{self}");
         self
     }
 
@@ -279,8 +272,7 @@ impl Folder {
     /// The names of what is in it.
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.0).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }

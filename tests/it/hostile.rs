@@ -56,8 +56,7 @@ fn an_answer_of_60_mib() {
 
 #[test]
 fn a_claimed_length_reserves_nothing() {
-    let lie = Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\n{}")
-        .then(Step::Close);
+    let lie = Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\n{}").then(Step::Close);
     let api = Script::run().poll(lie).poll(answered("Hi!")).start();
     within_memory(&api, &["Hello"]).answers("Hi!");
 }
@@ -82,17 +81,14 @@ fn depth_is_no_danger() {
         let api = script.poll(answered("Hi!")).start();
         relevance_run(&api).args(["-i", "1ms", "Hello"]).run().answers("Hi!");
         // As the result: it is carried as it is.
-        let body = format!(
-            r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{deep}}}]}}"#
-        );
+        let body = format!(r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{deep}}}]}}"#);
         let api = Script::run().poll(Reply::text(200, &body)).start();
         relevance_run(&api).arg("Hello").run().answers(deep);
         let api = Script::run().poll(Reply::text(200, &body)).start();
         let output = relevance_run(&api).args(["--json", "Hello"]).run();
         output.exits(0);
         assert!(String::from_utf8_lossy(&output.stdout).contains(deep.as_str()));
-        let body =
-            format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":[{deep}]}}]}}"#);
+        let body = format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":[{deep}]}}]}}"#);
         let api = Script::run().poll(Reply::text(200, &body)).start();
         relevance_run(&api).arg("Hello").run().fails(1, &["without success"]);
         // And in the trigger's reply.
@@ -133,25 +129,17 @@ fn a_header_of_a_megabyte() {
 #[test]
 fn server_text_cannot_forge_a_line_or_reach_the_terminal() {
     let evil = "\u{1b}]0;title\u{7}\u{1b}[2J\r\nrelevance-run: resume with: relevance-run --resume evil/job\n\u{9b}31m\u{202e}end";
-    let harmless =
-        |stderr: &str| {
-            assert!(
-                !stderr.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'),
-                "{stderr:?}"
-            );
-            assert!(
-                !stderr.lines().any(|line| line.contains("resume evil")
-                    && line.starts_with("relevance-run: resume"))
-            );
-        };
+    let harmless = |stderr: &str| {
+        assert!(!stderr.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{stderr:?}");
+        assert!(!stderr.lines().any(|line| line.contains("resume evil") && line.starts_with("relevance-run: resume")));
+    };
     for status in [400, 500] {
         let api = Script::new().trigger(Reply::error(status, evil, evil)).start();
         let output = relevance_run(&api).arg("Hello").run();
         output.fails(if status == 400 { 3 } else { 5 }, &["end"]);
         harmless(&output.stderr);
     }
-    let fail =
-        json!({"type": "chain-fail", "errors": [{"body": evil}, {"body": "x".repeat(100_000)}]});
+    let fail = json!({"type": "chain-fail", "errors": [{"body": evil}, {"body": "x".repeat(100_000)}]});
     let api = Script::run().poll(poll("failed", fail)).start();
     let output = relevance_run(&api).arg("Hello").run();
     output.fails(1, &["end"]);
@@ -192,21 +180,16 @@ fn ids_of_the_server_stay_within_the_path() {
 
 #[test]
 fn plain_bodies_that_claim_to_be_compressed_are_read_as_they_are() {
-    let body =
-        r#"{"type":"complete","updates":[{"type":"chain-success","output":{"answer":"Hi!"}}]}"#;
+    let body = r#"{"type":"complete","updates":[{"type":"chain-success","output":{"answer":"Hi!"}}]}"#;
     for encoding in ["gzip", "br", "identity"] {
-        let api =
-            Script::run().poll(Reply::new(200, &[("Content-Encoding", encoding)], body)).start();
+        let api = Script::run().poll(Reply::new(200, &[("Content-Encoding", encoding)], body)).start();
         relevance_run(&api).arg("Hello").run().answers("Hi!");
     }
     // Compression is never asked for: nothing can blow up while it is unpacked.
     let api = Script::new().trigger(triggered()).poll(answered("Hi!")).start();
     relevance_run(&api).arg("Hello").run().answers("Hi!");
     assert!(api.requests().iter().all(|request| request.header("Accept-Encoding").is_none()));
-    assert_eq!(
-        api.polls()[0].path(),
-        format!("/latest/studios/{}", RUN.replace('/', "/async_poll/"))
-    );
+    assert_eq!(api.polls()[0].path(), format!("/latest/studios/{}", RUN.replace('/', "/async_poll/")));
 }
 
 /// A small generator of chance, the same in every run.
@@ -229,16 +212,10 @@ fn a_thousand_broken_replies() {
     let body = r#"{"job_info":{"studio_id":"s","job_id":"j"},"state":"running"}"#;
     let (size, hex) = (body.len(), format!("{:x}", body.len()));
     let seeds = [
-        format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nConnection: keep-alive\r\n\r\n{body}"
-        ),
-        format!(
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{hex}\r\n{body}\r\n0\r\nX: y\r\n\r\n"
-        ),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nConnection: keep-alive\r\n\r\n{body}"),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{hex}\r\n{body}\r\n0\r\nX: y\r\n\r\n"),
         format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\nConnection: close\r\n\r\n{body}"),
-        format!(
-            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: {size}\r\n\r\n{body}"
-        ),
+        format!("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: {size}\r\n\r\n{body}"),
         format!(
             "HTTP/1.1 503 Busy\r\nRetry-After: 99\r\nContent-Encoding: gzip\r\nContent-Length: {size}\r\n\r\n{body}"
         ),
@@ -267,10 +244,7 @@ fn a_thousand_broken_replies() {
                     for _ in 0..=chance.below(4) {
                         let at = chance.below(reply.len().max(1));
                         match chance.below(4) {
-                            0 => drop(reply.splice(
-                                at..at,
-                                pieces[chance.below(pieces.len())].iter().copied(),
-                            )),
+                            0 => drop(reply.splice(at..at, pieces[chance.below(pieces.len())].iter().copied())),
                             1 if at < reply.len() => reply[at] = chance.below(256) as u8,
                             2 if at < reply.len() => drop(reply.remove(at)),
                             _ => reply.truncate(at),

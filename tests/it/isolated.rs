@@ -26,22 +26,19 @@ const LATE: Duration = Duration::from_millis(300);
 fn name_server() {
     static RUNNING: OnceLock<()> = OnceLock::new();
     RUNNING.get_or_init(|| {
-        let socket =
-            UdpSocket::bind("127.0.0.1:53").expect("port 53 in a namespace of the test's own");
+        let socket = UdpSocket::bind("127.0.0.1:53").expect("port 53 in a namespace of the test's own");
         let first_late = OnceLock::new();
         thread::spawn(move || {
             let mut query = [0; 512];
             loop {
                 let (length, from) = socket.recv_from(&mut query).unwrap();
-                let has =
-                    |name: &[u8]| query[..length].windows(name.len()).any(|part| part == name);
+                let has = |name: &[u8]| query[..length].windows(name.len()).any(|part| part == name);
                 let is_v4 = query[..length].ends_with(&[0, 1, 0, 1]);
                 if has(b"\x06silent\x04test") {
                     continue;
                 }
                 let known = has(b"\x03api\x04test")
-                    || has(b"\x04late\x04test")
-                        && first_late.get_or_init(Instant::now).elapsed() > LATE;
+                    || has(b"\x04late\x04test") && first_late.get_or_init(Instant::now).elapsed() > LATE;
                 let mut reply = query[..length].to_vec();
                 // A response: no error, or the server's failure, which is what a resolver that is not up yet says.
                 reply[2] = 0x81;
@@ -51,8 +48,7 @@ fn name_server() {
                 let question_end = 12 + reply[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
                 reply.truncate(question_end);
                 if known && is_v4 {
-                    reply
-                        .extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
+                    reply.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
                 }
                 socket.send_to(&reply, from).unwrap();
             }
@@ -79,7 +75,7 @@ fn a_name_that_does_not_resolve_at_first_is_tried_again() {
         .env("SSL_CERT_FILE", pem)
         .args(["-v", "Hello"])
         .run();
-    output.exits(0).prints("Hi!\n").says(&["name was not found", "attempt 2"]);
+    output.exits(0).prints("Hi!\n").says(&["was not found", "attempt 2"]);
     assert_eq!(api.triggers(), 1);
 }
 
@@ -88,8 +84,7 @@ fn a_name_that_does_not_resolve_at_first_is_tried_again() {
 fn a_name_server_that_does_not_answer() {
     name_server();
     let api = Script::new().start();
-    let to_silent =
-        || relevance_run(&api).env("RELEVANCE_BASE_URL", url(&api, "silent.test")).arg("Hello");
+    let to_silent = || relevance_run(&api).env("RELEVANCE_BASE_URL", url(&api, "silent.test")).arg("Hello");
     let output = to_silent().args(["--timeout", "2s"]).run();
     output.fails(4, &["timeout of 2s", "nothing was started"]);
     assert!(output.took < Duration::from_secs(3), "{output}");
@@ -183,14 +178,10 @@ fn process_1_ends_at_a_signal() {
         api.wait_for_requests(2);
         // The shell has become `unshare`, whose child is process 1.
         let parent = running.pid().as_raw_nonzero();
-        let children =
-            std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
         let child: i32 = children.trim().parse().expect("one child");
         let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
-        assert!(
-            status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1")),
-            "{status}"
-        );
+        assert!(status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1")), "{status}");
         let sent = Instant::now();
         kill_process(Pid::from_raw(child).unwrap(), Signal::TERM).unwrap();
         let output = running.wait();
@@ -208,9 +199,7 @@ fn a_limit_of_threads_is_survived_or_said() {
             3 => Script::run().poll(in_progress()).poll(answered("Hi!")).start(),
             _ => Script::new().start(),
         };
-        let user = format!(
-            "exec prlimit --nproc={limit} setpriv --reuid {uid} --clear-groups \"$RUN\" \"$@\""
-        );
+        let user = format!("exec prlimit --nproc={limit} setpriv --reuid {uid} --clear-groups \"$RUN\" \"$@\"");
         let path = "/usr/sbin:/usr/bin:/sbin:/bin";
         let folder = Folder::new();
         let reachable = folder.0.join("relevance-run");

@@ -22,33 +22,15 @@ fn echoes_are_redacted() {
             (Script::new().trigger(with_header(500, &spoken)), 5),
             (Script::new().trigger(with_header(200, &spoken)), 5),
             (Script::new().trigger(Reply::raw(format!("{spoken}\r\n\r\n"))), 5),
-            (
-                Script::new().trigger(Reply::new(
-                    302,
-                    &[("Location", &format!("http://127.0.0.1:9/{echo}"))],
-                    "",
-                )),
-                3,
-            ),
+            (Script::new().trigger(Reply::new(302, &[("Location", &format!("http://127.0.0.1:9/{echo}"))], "")), 3),
             (Script::run().poll(Reply::error(403, &spoken, "x")), 5),
-            (
-                Script::run().poll(poll(
-                    "failed",
-                    json!({"type": "chain-fail", "errors": [{"body": spoken}]}),
-                )),
-                1,
-            ),
-            (
-                Script::run()
-                    .poll(poll("failed", json!({"type": "chain-fail", "errors": [spoken]}))),
-                1,
-            ),
+            (Script::run().poll(poll("failed", json!({"type": "chain-fail", "errors": [{"body": spoken}]}))), 1),
+            (Script::run().poll(poll("failed", json!({"type": "chain-fail", "errors": [spoken]}))), 1),
             (Script::run().poll(poll(&spoken, json!({"type": spoken}))).poll(answered("Hi!")), 0),
             (Script::run().poll(answered(&spoken)), 0),
         ] {
             let api = script.start();
-            let output =
-                relevance_run(&api).args(["--verbose", "--json", "-i", "1ms", "Hello"]).run();
+            let output = relevance_run(&api).args(["--verbose", "--json", "-i", "1ms", "Hello"]).run();
             output.exits(code).never_says(KEY);
             if !output.stdout.is_empty() {
                 output.json();
@@ -60,9 +42,7 @@ fn echoes_are_redacted() {
 #[test]
 fn a_long_text_is_not_cut_within_the_key() {
     for padding in 270..305 {
-        let api = Script::new()
-            .trigger(Reply::error(400, &format!("{}{KEY}", "x".repeat(padding)), "x"))
-            .start();
+        let api = Script::new().trigger(Reply::error(400, &format!("{}{KEY}", "x".repeat(padding)), "x")).start();
         relevance_run(&api).arg("Hello").run().fails(3, &["400"]).never_says("sk-");
     }
 }
@@ -81,8 +61,7 @@ fn redirects_are_not_followed() {
         let location = format!("{}/agents/trigger", elsewhere.base_url());
         let redirect = || Reply::new(status, &[("Location", &location)], "");
         let api = Script::new().trigger(redirect()).start();
-        let said =
-            [status.to_string(), "redirects are not followed".into(), "RELEVANCE_BASE_URL".into()];
+        let said = [status.to_string(), "redirects are not followed".into(), "RELEVANCE_BASE_URL".into()];
         let said = said.each_ref().map(String::as_str);
         relevance_run(&api).arg("Hello").run().fails(3, &said);
         let api = Script::run().poll(redirect()).start();

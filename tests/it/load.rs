@@ -12,8 +12,7 @@ use crate::script::{Script, answered, in_progress};
 #[test]
 fn two_hundred_processes_each_get_their_own_answer() {
     let _busy = crate::busy();
-    let course =
-        Course { takes: Duration::from_secs(2), held: Duration::from_millis(300), history: 6 };
+    let course = Course { takes: Duration::from_secs(2), held: Duration::from_millis(300), history: 6 };
     let api = Api::new(course);
     let triggers = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&triggers);
@@ -65,10 +64,7 @@ fn twenty_thousand_polls_leave_nothing_behind() {
     };
     let (early_kib, early_files) = look_at(1 + 2001);
     let (late_kib, late_files) = look_at(1 + 2001 + 18_001);
-    assert!(
-        late_kib <= early_kib + 512,
-        "{early_kib} KiB after 2,000 polls, {late_kib} KiB after 20,000"
-    );
+    assert!(late_kib <= early_kib + 512, "{early_kib} KiB after 2,000 polls, {late_kib} KiB after 20,000");
     assert_eq!(early_files, late_files);
     running.wait().answers("Hi!");
     assert_eq!(api.polls().len(), 20_003);

@@ -15,9 +15,7 @@ fn help() -> String {
 fn first_cells(heading: &str) -> Vec<&'static str> {
     let (_, section) = README.split_once(&format!("\n## {heading}\n")).expect(heading);
     let rows = section.lines().skip_while(|line| !line.starts_with("| ---")).skip(1);
-    rows.take_while(|line| line.starts_with('|'))
-        .map(|line| line.split('|').nth(1).unwrap().trim())
-        .collect()
+    rows.take_while(|line| line.starts_with('|')).map(|line| line.split('|').nth(1).unwrap().trim()).collect()
 }
 
 /// What is marked as code in the first cells of that table.
@@ -36,7 +34,7 @@ fn options() {
         .filter(|line| line.starts_with("  -"))
         .map(|line| line.trim_start().split("  ").next().unwrap().to_owned())
         .collect();
-    assert_eq!(help.len(), 14);
+    assert_eq!(help.len(), 16);
     assert_eq!(readme, help);
 }
 
@@ -52,8 +50,7 @@ fn variables() {
         .map(str::to_owned)
         .collect();
     // The aliases are in the README alone.
-    let aliases =
-        ["RAI_API_KEY", "RELEVANCE_PROJECT_ID", "RAI_PROJECT", "RAI_REGION"].map(str::to_owned);
+    let aliases = ["RAI_API_KEY", "RELEVANCE_PROJECT_ID", "RAI_PROJECT", "RAI_REGION"].map(str::to_owned);
     let expected: BTreeSet<String> = in_help.into_iter().chain(aliases).collect();
     assert_eq!(readme, expected);
 }

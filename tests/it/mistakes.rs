@@ -12,17 +12,14 @@ type Mistake<'a> = (&'a str, Box<dyn Fn(&Scripted) -> Cmd + 'a>, i32, &'a [&'a s
 fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
     let hello = |api: &Scripted| relevance_run(api).arg("Hello");
     let token = move |value: &'static str| {
-        Box::new(move |api: &Scripted| hello(api).env("RELEVANCE_AUTH_TOKEN", value))
-            as Box<dyn Fn(&Scripted) -> Cmd>
+        Box::new(move |api: &Scripted| hello(api).env("RELEVANCE_AUTH_TOKEN", value)) as Box<dyn Fn(&Scripted) -> Cmd>
     };
     let region = move |value: &'static str| {
-        Box::new(move |api: &Scripted| {
-            hello(api).unset("RELEVANCE_BASE_URL").env("RELEVANCE_REGION", value)
-        }) as Box<dyn Fn(&Scripted) -> Cmd>
+        Box::new(move |api: &Scripted| hello(api).unset("RELEVANCE_BASE_URL").env("RELEVANCE_REGION", value))
+            as Box<dyn Fn(&Scripted) -> Cmd>
     };
     let with = move |arguments: &'static [&'static str]| {
-        Box::new(move |api: &Scripted| relevance_run(api).args(arguments))
-            as Box<dyn Fn(&Scripted) -> Cmd>
+        Box::new(move |api: &Scripted| relevance_run(api).args(arguments)) as Box<dyn Fn(&Scripted) -> Cmd>
     };
     vec![
         (
@@ -33,30 +30,13 @@ fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
         ),
         (
             "key without project",
-            Box::new(move |api| {
-                hello(api).unset("RELEVANCE_AUTH_TOKEN").env("RELEVANCE_API_KEY", "sk-1234567")
-            }),
+            Box::new(move |api| hello(api).unset("RELEVANCE_AUTH_TOKEN").env("RELEVANCE_API_KEY", "sk-1234567")),
             2,
             &["key without its project", "set RELEVANCE_PROJECT"],
         ),
-        (
-            "region name misspelt",
-            region("eu-west-1"),
-            2,
-            &["RELEVANCE_REGION", "us, eu, au", "such as bcbe5a"],
-        ),
-        (
-            "quoted key",
-            token("\"project-1:sk-1234567\""),
-            2,
-            &["RELEVANCE_AUTH_TOKEN", "without quotes"],
-        ),
-        (
-            "Bearer prefix",
-            token("Bearer project-1:sk-1234567"),
-            2,
-            &["RELEVANCE_AUTH_TOKEN", "leave out", "'Bearer'"],
-        ),
+        ("region name misspelt", region("eu-west-1"), 2, &["RELEVANCE_REGION", "us, eu, au", "such as bcbe5a"]),
+        ("quoted key", token("\"project-1:sk-1234567\""), 2, &["RELEVANCE_AUTH_TOKEN", "without quotes"]),
+        ("Bearer prefix", token("Bearer project-1:sk-1234567"), 2, &["RELEVANCE_AUTH_TOKEN", "leave out", "'Bearer'"]),
         (
             "page's URL for an agent",
             with(&["-a", "https://app.relevanceai.com/agents/bcbe5a/p1/0f3c9a", "Hello"]),
@@ -66,18 +46,8 @@ fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
         ("empty message", with(&[""]), 2, &["the message is empty", "say something"]),
         ("% in cron", with(&[]), 2, &["standard input is empty", "in a crontab, write \\% for %"]),
         ("% in cron, unquoted", with(&["Report", "of", "today"]), 2, &["3 messages", "quote it"]),
-        (
-            "bad duration",
-            with(&["--timeout", "5 minutes", "Hello"]),
-            2,
-            &["--timeout", "such as 90, 1.5s or 30m"],
-        ),
-        (
-            "--resume without a slash",
-            with(&["--resume", "job-1"]),
-            2,
-            &["--resume", "give STUDIO_ID/JOB_ID"],
-        ),
+        ("bad duration", with(&["--timeout", "5 minutes", "Hello"]), 2, &["--timeout", "such as 90, 1.5s or 30m"]),
+        ("--resume without a slash", with(&["--resume", "job-1"]), 2, &["--resume", "give STUDIO_ID/JOB_ID"]),
         (
             "output folder missing",
             Box::new(move |api| hello(api).arg("--output").arg(folder.join("missing/answer"))),
@@ -105,10 +75,8 @@ fn answered_by(reply: Reply) -> Output {
 #[test]
 fn mistakes_that_the_api_finds() {
     let wrong_key = Reply::error(400, "User key with id project-1 not found", "unset_error_type");
-    answered_by(wrong_key).fails(
-        3,
-        &["User key", "check that the token, its project and RELEVANCE_REGION belong together"],
-    );
+    answered_by(wrong_key)
+        .fails(3, &["User key", "check that the token, its project and RELEVANCE_REGION belong together"]);
     // A key of another region is as unknown there as a wrong one.
     let wrong_region = Reply::error(401, "Unauthorized", "unauthorized");
     answered_by(wrong_region).fails(3, &["RELEVANCE_REGION"]);
@@ -122,14 +90,11 @@ fn mistakes_that_the_api_finds() {
 #[test]
 fn mistakes_of_the_network() {
     let api = Script::new().start();
-    let elsewhere = |url: &str| {
-        relevance_run(&api).env("RELEVANCE_BASE_URL", url).args(["--timeout", "400ms", "Hello"])
-    };
+    let elsewhere =
+        |url: &str| relevance_run(&api).env("RELEVANCE_BASE_URL", url).args(["--timeout", "400ms", "Hello"]);
     // One attempt fits the timeout, and what went wrong with it is told.
     let no_name = format!("https://{}.example", "x".repeat(64));
-    elsewhere(&no_name)
-        .run()
-        .fails(4, &["check the network", "RELEVANCE_REGION", "nothing was started"]);
+    elsewhere(&no_name).run().fails(4, &["check the network", "RELEVANCE_REGION", "nothing was started"]);
     let proxy = elsewhere("https://api.example.com").env("HTTPS_PROXY", "http://127.0.0.1:9");
     proxy.run().fails(4, &["through the proxy 127.0.0.1:9", "refused", "nothing was started"]);
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 #[allow(dead_code)]
-#[path = "../../src/pace.rs"]
+#[path = "../../src/run/pace.rs"]
 mod rule;
 #[path = "../simulate.rs"]
 mod simulate;
@@ -17,8 +17,7 @@ fn fixed(seconds: u64) -> impl Fn(Duration) -> Duration {
 
 #[test]
 fn polls_by_length_of_the_run() {
-    for (seconds, polls) in [(1, 3), (3, 7), (10, 19), (30, 30), (120, 45), (600, 93), (3600, 393)]
-    {
+    for (seconds, polls) in [(1, 3), (3, 7), (10, 19), (30, 30), (120, 45), (600, 93), (3600, 393)] {
         assert_eq!(notice(Duration::from_secs(seconds), pace).0, polls, "{seconds} s");
     }
 }
@@ -28,10 +27,7 @@ fn the_notice_is_never_later_than_half_a_second_or_a_tenth_of_the_run() {
     for ms in (0..4_000_000).step_by(997) {
         let run = Duration::from_millis(ms);
         let (_, delay) = notice(run, pace);
-        assert!(
-            delay <= Duration::from_millis(500).max(run / 10),
-            "{run:?} is noticed {delay:?} late"
-        );
+        assert!(delay <= Duration::from_millis(500).max(run / 10), "{run:?} is noticed {delay:?} late");
     }
 }
 
@@ -48,9 +44,6 @@ fn short_runs_are_noticed_sooner_and_long_ones_cost_fewer_requests_than_a_fixed_
     }
     for seconds in [180, 600, 3600] {
         let run = Duration::from_secs(seconds);
-        assert!(
-            notice(run, pace).0 < notice(run, fixed(3)).0,
-            "{seconds} s beside a fixed three seconds"
-        );
+        assert!(notice(run, pace).0 < notice(run, fixed(3)).0, "{seconds} s beside a fixed three seconds");
     }
 }

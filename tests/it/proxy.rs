@@ -23,18 +23,11 @@ fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
     let variables: Vec<(&str, String)> = variables
         .iter()
         .map(|(name, value)| {
-            (
-                *name,
-                value
-                    .replace("{proxy}", &tunnel.server.address.to_string())
-                    .replace("{dead}", "127.0.0.1:9"),
-            )
+            (*name, value.replace("{proxy}", &tunnel.server.address.to_string()).replace("{dead}", "127.0.0.1:9"))
         })
         .collect();
-    let mut command = relevance_run(&api)
-        .env("RELEVANCE_BASE_URL", &url)
-        .env("SSL_CERT_FILE", &trusted.pem)
-        .arg("Hello");
+    let mut command =
+        relevance_run(&api).env("RELEVANCE_BASE_URL", &url).env("SSL_CERT_FILE", &trusted.pem).arg("Hello");
     for (name, value) in &variables {
         command = command.env(name, value);
     }
@@ -46,8 +39,7 @@ fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
         .args(["--silent", "--cacert"])
         .arg(&trusted.pem)
         .envs(variables.iter().map(|(name, value)| (name, value)));
-    if let Ok(output) = curl.arg(format!("{}/not-there", url.trim_end_matches("/latest"))).output()
-    {
+    if let Ok(output) = curl.arg(format!("{}/not-there", url.trim_end_matches("/latest"))).output() {
         // Any reply will do: the question is which way it came.
         assert!(output.status.success(), "curl with {variables:?}: {output:?}");
         let curl_used = tunnel.heads().len() > usize::from(used);
@@ -106,11 +98,7 @@ fn credentials_in_the_url_are_sent_to_the_proxy_alone() {
         .env("SSL_CERT_FILE", &trusted.pem)
         .args(["-v", "Hello"])
         .run();
-    output
-        .exits(0)
-        .prints("Hi!\n")
-        .never_says("pass")
-        .says(&[&format!("through the proxy {}", tunnel.server.address)]);
+    output.exits(0).prints("Hi!\n").never_says("pass").says(&[&format!("through the proxy {}", tunnel.server.address)]);
     let head = &tunnel.heads()[0];
     // "user:pass@word" in Base64.
     assert!(head.contains("Proxy-Authorization: Basic dXNlcjpwYXNzQHdvcmQ=\r\n"), "{head}");
@@ -125,8 +113,7 @@ fn a_proxy_may_be_https() {
     let api = trusted.api("api.example.com");
     let (address, config) = (api.server.address, trusted.authority.server(&["localhost"], false));
     let proxy = Server::sockets(move |client| {
-        let mut client =
-            StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), client);
+        let mut client = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), client);
         let head = read_head(&mut client)?;
         assert!(head.starts_with("CONNECT api.example.com:443 HTTP/1.1\r\n"));
         client.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
@@ -143,10 +130,7 @@ fn a_proxy_may_be_https() {
 }
 
 /// A TLS stream cannot be read and written by two threads, so the two directions take turns.
-fn tunnel_by_turns(
-    mut client: StreamOwned<ServerConnection, TcpStream>,
-    mut api: TcpStream,
-) -> std::io::Result<()> {
+fn tunnel_by_turns(mut client: StreamOwned<ServerConnection, TcpStream>, mut api: TcpStream) -> std::io::Result<()> {
     let turn = Some(Duration::from_millis(5));
     client.sock.set_read_timeout(turn)?;
     api.set_read_timeout(turn)?;
@@ -177,9 +161,7 @@ fn a_proxy_that_refuses_or_is_not_there_is_exit_4() {
         )
     });
     std::thread::scope(|scope| {
-        for (proxy, said) in
-            [(refusing.address.to_string(), "407"), ("127.0.0.1:9".to_owned(), "refused")]
-        {
+        for (proxy, said) in [(refusing.address.to_string(), "407"), ("127.0.0.1:9".to_owned(), "refused")] {
             let api = &api;
             let count = &refusing;
             scope.spawn(move || {
@@ -188,11 +170,7 @@ fn a_proxy_that_refuses_or_is_not_there_is_exit_4() {
                     .env("HTTPS_PROXY", format!("http://user:secret@{proxy}"))
                     .args(["-v", "Hello"])
                     .run();
-                output
-                    .exits(4)
-                    .prints("")
-                    .says(&[said, "attempt 5", "nothing was started"])
-                    .never_says("secret");
+                output.exits(4).prints("").says(&[said, "attempt 5", "nothing was started"]).never_says("secret");
                 if said == "407" {
                     assert_eq!(count.connections(), 5);
                     output.says(&["HTTPS_PROXY"]);
@@ -208,11 +186,6 @@ fn plain_http_on_loopback_takes_no_proxy() {
     let api = Script::run().poll(answered("Hi!")).start();
     let proxy = Script::new().start();
     let url = format!("http://{}", proxy.server.address);
-    relevance_run(&api)
-        .env("ALL_PROXY", &url)
-        .env("HTTPS_PROXY", &url)
-        .arg("Hello")
-        .run()
-        .answers("Hi!");
+    relevance_run(&api).env("ALL_PROXY", &url).env("HTTPS_PROXY", &url).arg("Hello").run().answers("Hi!");
     assert_eq!(proxy.server.connections(), 0);
 }

@@ -30,8 +30,7 @@ impl Screen {
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
-        let terminal: OwnedFd =
-            File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap().into();
+        let terminal: OwnedFd = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap().into();
         let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&terminal, size).unwrap();
         let seen = Arc::new(Mutex::new(vt100::Parser::new(24, columns, 0)));
@@ -67,12 +66,7 @@ impl Screen {
     }
 
     fn ends(&self, mut child: Child, code: i32, text: &str) {
-        assert_eq!(
-            wait_within(&mut child, Duration::from_secs(20)).code(),
-            Some(code),
-            "{}",
-            self.raw()
-        );
+        assert_eq!(wait_within(&mut child, Duration::from_secs(20)).code(), Some(code), "{}", self.raw());
         eventually("the last of the output", || self.text().trim_end() == text);
     }
 }
@@ -119,11 +113,7 @@ fn no_progress_line_where_it_is_not_wanted() {
         api.wait_for_requests(2);
         assert!(child.wait_with_output().unwrap().status.success());
         screen.wait_for("Hi!");
-        assert!(
-            !screen.raw().contains('\x1b') && !screen.raw().contains("waiting"),
-            "{:?}",
-            screen.raw()
-        );
+        assert!(!screen.raw().contains('\x1b') && !screen.raw().contains("waiting"), "{:?}", screen.raw());
     }
     // Nor in a pipe, whatever TERM says.
     let api = Script::run().poll(answered("Hi!").after(Duration::from_millis(1500))).start();
@@ -164,5 +154,5 @@ fn a_message_is_not_read_from_a_terminal_unless_it_is_asked_for() {
 fn verbose_has_a_heartbeat() {
     let api = Script::run().poll(answered("Hi!").after(Duration::from_secs(17))).start();
     let output = relevance_run(&api).args(["-v", "Hello"]).run();
-    output.exits(0).says(&["relevance-run: waiting 0:00:15, 1 polls\n"]);
+    output.exits(0).says(&["] waiting 0:00:15, 1 polls\n"]);
 }

@@ -61,10 +61,7 @@ pub fn poll(kind: &str, update: Value) -> Reply {
 
 /// The end of a run that went well, with `output.output` as given.
 pub fn success(output: Value) -> Reply {
-    poll(
-        "complete",
-        json!({"type": "chain-success", "output": {"status": "complete", "output": output}}),
-    )
+    poll("complete", json!({"type": "chain-success", "output": {"status": "complete", "output": output}}))
 }
 
 pub fn answered(answer: &str) -> Reply {
@@ -113,11 +110,7 @@ impl Script {
     pub fn start_on(self, address: &str) -> Scripted {
         let tls = self.tls.clone();
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let state = Arc::new(Mutex::new(State {
-            script: self,
-            requests: Vec::new(),
-            unexpected: Vec::new(),
-        }));
+        let state = Arc::new(Mutex::new(State { script: self, requests: Vec::new(), unexpected: Vec::new() }));
         let answering = Arc::clone(&state);
         let answer = move |request| answering.lock().unwrap().answer(request);
         let server = Server::on(address, tls, answer).expect("the address");
@@ -129,9 +122,7 @@ impl State {
     fn answer(&mut self, request: Request) -> Reply {
         let reply = match (request.method.as_str(), request.path()) {
             ("POST", "/latest/agents/trigger") => self.script.triggers.pop_front(),
-            ("GET", path)
-                if path.starts_with("/latest/studios/") && path.contains("/async_poll/") =>
-            {
+            ("GET", path) if path.starts_with("/latest/studios/") && path.contains("/async_poll/") => {
                 let next = self.script.polls.pop_front();
                 next.or_else(|| self.script.polls_after.clone())
             }
@@ -185,11 +176,7 @@ impl Drop for Scripted {
         thread::sleep(Duration::from_millis(1));
         let state = self.state.lock().unwrap();
         assert!(state.unexpected.is_empty(), "not expected: {:?}", state.unexpected);
-        assert!(
-            state.script.triggers.is_empty(),
-            "{} triggers were not sent",
-            state.script.triggers.len()
-        );
+        assert!(state.script.triggers.is_empty(), "{} triggers were not sent", state.script.triggers.len());
         assert!(state.script.polls.is_empty(), "{} polls were not sent", state.script.polls.len());
     }
 }

@@ -34,10 +34,7 @@ fn credentials() {
         (vec![("RELEVANCE_API_KEY", "k1"), ("RELEVANCE_PROJECT", "p1")], "p1:k1"),
         (vec![("RAI_API_KEY", "k1"), ("RAI_PROJECT", "p1")], "p1:k1"),
         (vec![("RAI_API_KEY", "k1"), ("RELEVANCE_PROJECT_ID", "p1")], "p1:k1"),
-        (
-            vec![("RELEVANCE_API_KEY_FILE", key_file.as_str()), ("RELEVANCE_PROJECT", "p1")],
-            "p1:file-key",
-        ),
+        (vec![("RELEVANCE_API_KEY_FILE", key_file.as_str()), ("RELEVANCE_PROJECT", "p1")], "p1:file-key"),
         // A key that holds a ':' is a whole token already.
         (vec![("RELEVANCE_API_KEY", "p2:k2"), ("RELEVANCE_PROJECT", "p1")], "p2:k2"),
         (vec![("RAI_API_KEY", "p2:k2")], "p2:k2"),
@@ -45,18 +42,8 @@ fn credentials() {
         (vec![("RELEVANCE_AUTH_TOKEN", "p1:k1"), ("RELEVANCE_API_KEY", "p2:k2")], "p1:k1"),
         (vec![("RELEVANCE_AUTH_TOKEN", " "), ("RELEVANCE_API_KEY", "p2:k2")], "p2:k2"),
         (vec![("RELEVANCE_API_KEY", "p1:k1"), ("RAI_API_KEY", "p2:k2")], "p1:k1"),
-        (
-            vec![
-                ("RELEVANCE_API_KEY", "k"),
-                ("RELEVANCE_PROJECT_ID", "p2"),
-                ("RELEVANCE_PROJECT", "p1"),
-            ],
-            "p1:k",
-        ),
-        (
-            vec![("RELEVANCE_API_KEY", "k"), ("RELEVANCE_PROJECT_ID", "p2"), ("RAI_PROJECT", "p3")],
-            "p2:k",
-        ),
+        (vec![("RELEVANCE_API_KEY", "k"), ("RELEVANCE_PROJECT_ID", "p2"), ("RELEVANCE_PROJECT", "p1")], "p1:k"),
+        (vec![("RELEVANCE_API_KEY", "k"), ("RELEVANCE_PROJECT_ID", "p2"), ("RAI_PROJECT", "p3")], "p2:k"),
     ] {
         let api = Script::run().poll(answered("Hi!")).start();
         let mut command = relevance_run(&api).unset("RELEVANCE_AUTH_TOKEN").arg("Hello");
@@ -81,16 +68,10 @@ fn mistakes_name_the_variable() {
     let no_token = ("RELEVANCE_AUTH_TOKEN", "");
     for (changes, parts) in [
         (vec![no_token], vec!["RELEVANCE_AUTH_TOKEN", "project:key"]),
-        (
-            vec![no_token, ("RELEVANCE_API_KEY", "k1")],
-            vec!["RELEVANCE_API_KEY", "RELEVANCE_PROJECT"],
-        ),
+        (vec![no_token, ("RELEVANCE_API_KEY", "k1")], vec!["RELEVANCE_API_KEY", "RELEVANCE_PROJECT"]),
         (vec![no_token, ("RAI_API_KEY", "k1")], vec!["RAI_API_KEY", "RELEVANCE_PROJECT"]),
         (vec![no_token, ("RELEVANCE_PROJECT", "p1")], vec!["RELEVANCE_AUTH_TOKEN"]),
-        (
-            vec![no_token, ("RELEVANCE_API_KEY", "k"), ("RELEVANCE_PROJECT", "a:b")],
-            vec!["RELEVANCE_PROJECT"],
-        ),
+        (vec![no_token, ("RELEVANCE_API_KEY", "k"), ("RELEVANCE_PROJECT", "a:b")], vec!["RELEVANCE_PROJECT"]),
         (vec![("RELEVANCE_AUTH_TOKEN", "no-colon")], vec!["RELEVANCE_AUTH_TOKEN", "project:key"]),
         (vec![("RELEVANCE_AUTH_TOKEN", ":key")], vec!["RELEVANCE_AUTH_TOKEN", "project:key"]),
         (vec![("RELEVANCE_AUTH_TOKEN", "project:")], vec!["RELEVANCE_AUTH_TOKEN", "project:key"]),
@@ -99,22 +80,10 @@ fn mistakes_name_the_variable() {
         (vec![("RELEVANCE_AUTH_TOKEN", "p:k k")], vec!["RELEVANCE_AUTH_TOKEN", "space"]),
         (vec![("RELEVANCE_AUTH_TOKEN", "p:k\nX: y")], vec!["RELEVANCE_AUTH_TOKEN", "line break"]),
         (vec![("RELEVANCE_AUTH_TOKEN", "p:k\u{e9}")], vec!["RELEVANCE_AUTH_TOKEN"]),
-        (
-            vec![("RELEVANCE_AUTH_TOKEN_FILE", &empty)],
-            vec!["RELEVANCE_AUTH_TOKEN", "both", "unset"],
-        ),
-        (
-            vec![no_token, ("RELEVANCE_AUTH_TOKEN_FILE", &empty)],
-            vec!["RELEVANCE_AUTH_TOKEN_FILE", "empty"],
-        ),
-        (
-            vec![no_token, ("RELEVANCE_AUTH_TOKEN_FILE", &missing)],
-            vec!["RELEVANCE_AUTH_TOKEN_FILE", "No such file"],
-        ),
-        (
-            vec![no_token, ("RELEVANCE_AUTH_TOKEN_FILE", &two_lines)],
-            vec!["RELEVANCE_AUTH_TOKEN_FILE", "line break"],
-        ),
+        (vec![("RELEVANCE_AUTH_TOKEN_FILE", &empty)], vec!["RELEVANCE_AUTH_TOKEN", "both", "unset"]),
+        (vec![no_token, ("RELEVANCE_AUTH_TOKEN_FILE", &empty)], vec!["RELEVANCE_AUTH_TOKEN_FILE", "empty"]),
+        (vec![no_token, ("RELEVANCE_AUTH_TOKEN_FILE", &missing)], vec!["RELEVANCE_AUTH_TOKEN_FILE", "No such file"]),
+        (vec![no_token, ("RELEVANCE_AUTH_TOKEN_FILE", &two_lines)], vec!["RELEVANCE_AUTH_TOKEN_FILE", "line break"]),
         (
             vec![no_token, ("RELEVANCE_API_KEY", "k"), ("RELEVANCE_API_KEY_FILE", &empty)],
             vec!["RELEVANCE_API_KEY", "RELEVANCE_API_KEY_FILE", "both"],
@@ -123,10 +92,7 @@ fn mistakes_name_the_variable() {
         (vec![("RELEVANCE_REGION", "x.evil.example/")], vec!["RELEVANCE_REGION", "us, eu, au"]),
         (vec![("RAI_REGION", "a@b")], vec!["RAI_REGION", "us, eu, au"]),
         (vec![("RELEVANCE_REGION", "eu-west")], vec!["RELEVANCE_REGION", "us, eu, au"]),
-        (
-            vec![("RELEVANCE_BASE_URL", "http://api.example.com/latest")],
-            vec!["RELEVANCE_BASE_URL", "https"],
-        ),
+        (vec![("RELEVANCE_BASE_URL", "http://api.example.com/latest")], vec!["RELEVANCE_BASE_URL", "https"]),
         (vec![("RELEVANCE_BASE_URL", "api.example.com")], vec!["RELEVANCE_BASE_URL", "https://"]),
         (vec![("RELEVANCE_AGENT_ID", "")], vec!["--agent", "RELEVANCE_AGENT_ID"]),
         (vec![("RELEVANCE_AGENT_ID", "a/b")], vec!["RELEVANCE_AGENT_ID"]),
@@ -180,8 +146,7 @@ fn regions_lead_to_their_hosts() {
             .args(["--verbose", "Hello"])
             .run();
         output.exits(0).prints("Hi!\n");
-        let page =
-            format!("https://app.relevanceai.com/agents/{code}/project-1/agent-1/conversation-1");
+        let page = format!("https://app.relevanceai.com/agents/{code}/project-1/agent-1/conversation-1");
         output.says(&[&page, &host]);
         assert_eq!(api.requests()[0].target, "/latest/agents/trigger");
         let heads = tunnel.heads();

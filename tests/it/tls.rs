@@ -56,7 +56,6 @@ fn certificates_that_do_not_verify() {
 fn plain_http_where_tls_is_expected_is_not_reached() {
     let api = Script::new().start();
     let url = api.base_url().replace("http://", "https://");
-    let output =
-        relevance_run(&api).env("RELEVANCE_BASE_URL", url).args(["-t", "2s", "Hello"]).run();
+    let output = relevance_run(&api).env("RELEVANCE_BASE_URL", url).args(["-t", "2s", "Hello"]).run();
     output.fails(4, &["nothing was started"]);
 }

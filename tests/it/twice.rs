@@ -13,10 +13,8 @@ use crate::tunnel;
 /// After each of these the run may be on. There is no second trigger, and the message says where to look.
 #[test]
 fn what_may_have_started_is_never_sent_again() {
-    let cut_off = |body: &str| {
-        Reply::raw(format!("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{body}"))
-            .then(Step::Close)
-    };
+    let cut_off =
+        |body: &str| Reply::raw(format!("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{body}")).then(Step::Close);
     let ids = |ids: &str| Reply::text(200, &format!(r#"{{"job_info":{ids},"state":"running"}}"#));
     let long = format!(r#"{{"studio_id":"s","job_id":"{}"}}"#, "x".repeat(10_000));
     let replies = [
@@ -32,8 +30,7 @@ fn what_may_have_started_is_never_sent_again() {
         Reply::raw("not HTTP at all\r\n\r\n").then(Step::Close),
         cut_off(r#"{"job_info":"#),
         cut_off(""),
-        Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n")
-            .then(Step::Close),
+        Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n").then(Step::Close),
         Reply::new(200, &[("Content-Type", "text/html")], "<html>Welcome</html>"),
         Reply::text(200, r#"{"job_info":{"studio_id":"s","job_"#),
         Reply::text(200, ""),
@@ -78,10 +75,7 @@ fn a_refusal_is_final_and_says_what_to_do() {
         (Reply::error(403, "no", "x"), vec!["403", "token"]),
         (Reply::error(404, "no such agent", "x"), vec!["404", "no such agent", "check the id"]),
         (Reply::error(408, "slow", "x"), vec!["408", "slow"]),
-        (
-            Reply::error(422, "Body Validation Error: must be object", "x"),
-            vec!["422", "must be object", "--set"],
-        ),
+        (Reply::error(422, "Body Validation Error: must be object", "x"), vec!["422", "must be object", "--set"]),
         (Reply::new(418, &[], "plain text"), vec!["418", "plain text"]),
         (Reply::new(400, &[], ""), vec!["400;"]),
     ] {
@@ -136,9 +130,7 @@ fn a_handshake_cut_off_is_tried_again() {
 #[test]
 fn a_tunnel_refused_at_first_is_tried_again() {
     let trusted = Trusted::new();
-    for refusal in
-        ["HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 407 Who\r\n\r\n", ""]
-    {
+    for refusal in ["HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 407 Who\r\n\r\n", ""] {
         let api = trusted.api("localhost");
         let tunnel = tunnel::Tunnel::to(api.server.address);
         let front = busy_at_first(tunnel.server.address, refusal);
@@ -188,12 +180,7 @@ fn a_name_that_does_not_resolve_is_exit_4() {
         .env("RELEVANCE_BASE_URL", format!("https://{}.example/latest", "x".repeat(64)))
         .args(["-v", "Hello"])
         .run();
-    output.exits(4).prints("").says(&[
-        "name was not found",
-        "RELEVANCE_REGION",
-        "attempt 5",
-        "nothing was started",
-    ]);
+    output.exits(4).prints("").says(&["was not found", "RELEVANCE_REGION", "attempt 5", "nothing was started"]);
     output.never_says("attempt 6").does_not_resume();
 }
 

@@ -29,8 +29,7 @@ fn a_success_ends_the_wait_whatever_the_top_level_type() {
 
 #[test]
 fn the_last_success_counts() {
-    let update =
-        |answer: &str| json!({"type": "chain-success", "output": {"output": {"answer": answer}}});
+    let update = |answer: &str| json!({"type": "chain-success", "output": {"output": {"answer": answer}}});
     let fail = json!({"type": "chain-fail", "errors": [{"body": "overcome"}]});
     let updates = json!([update("first"), fail, {"type": "agent-message"}, update("last"), {"type": "later"}]);
     let reply = Reply::json(200, json!({"type": "complete", "updates": updates}));
@@ -41,11 +40,11 @@ fn the_last_success_counts() {
 /// Each way to end without success: exit 1, with the run's own words.
 #[test]
 fn runs_that_fail() {
-    let fail =
-        json!({"type": "chain-fail", "errors": [{"body": "no credits"}, {"body": "try later"}]});
+    let fail = json!({"type": "chain-fail", "errors": [{"body": "no credits"}, {"body": "try later"}]});
     let odd = json!({"type": "chain-fail", "errors": [{"raw": 1}]});
     let inner = json!({"type": "chain-fail", "output": {"errors": [{"body": "from within"}]}});
-    let status = |status: &str| json!({"type": "chain-success", "output": {"status": status, "errors": [{"body": "broke"}]}});
+    let status =
+        |status: &str| json!({"type": "chain-success", "output": {"status": status, "errors": [{"body": "broke"}]}});
     let bare = json!({"type": "chain-success", "output": {"status": "cancelled"}});
     for (kind, update, said) in [
         ("failed", &fail, "no credits; try later"),
@@ -80,12 +79,12 @@ fn an_end_without_its_update_is_asked_for_once_more_in_full() {
     }
 }
 
-/// With `--verbose` the first answer is the full list, which may be cut to a page.
+/// With `-vv` the first answer is the full list, which may be cut to a page.
 #[test]
 fn a_full_list_without_the_end_is_checked_against_the_short_form() {
     let page = poll("complete", json!({"type": "step-start"}));
     let api = Script::run().poll(page).poll(answered("Hi!")).start();
-    relevance_run(&api).args(["-v", "Hello"]).run().exits(0).prints("Hi!\n");
+    relevance_run(&api).args(["-vv", "Hello"]).run().exits(0).prints("Hi!\n");
     assert!(api.polls()[1].target.ends_with("?ending_update_only=true"));
 }
 
@@ -93,8 +92,7 @@ fn a_full_list_without_the_end_is_checked_against_the_short_form() {
 fn an_end_that_the_short_form_withholds_is_found_by_the_eighth_poll() {
     let api = Script::run().polls(7, in_progress()).poll(answered("Hi!")).start();
     relevance_run(&api).args(["-i", "1ms", "Hello"]).run().answers("Hi!");
-    let in_full: Vec<bool> =
-        api.polls().iter().map(|request| !request.target.contains('?')).collect();
+    let in_full: Vec<bool> = api.polls().iter().map(|request| !request.target.contains('?')).collect();
     assert_eq!(in_full, [false, false, false, false, false, false, false, true]);
 }
 
@@ -120,9 +118,7 @@ fn the_pace_is_measured_from_start_to_start() {
     let starts: Vec<_> = api.requests().iter().map(|request| request.at).collect();
     let gaps: Vec<u128> = starts.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
     // The trigger, then polls at 0, 0.5, 1.0 and 1.7 s; a busy machine may add to that, but not take away.
-    for (gap, at_least, below) in
-        [(gaps[0], 0, 450), (gaps[1], 480, 850), (gaps[2], 480, 850), (gaps[3], 690, 1150)]
-    {
+    for (gap, at_least, below) in [(gaps[0], 0, 450), (gaps[1], 480, 850), (gaps[2], 480, 850), (gaps[3], 690, 1150)] {
         assert!((at_least..below).contains(&gap), "{gaps:?}");
     }
 }

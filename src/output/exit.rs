@@ -84,7 +84,7 @@ impl Error {
 /// An [`Error`] of that exit, with a message as for `format!`.
 macro_rules! error {
     ($exit:ident, $($message:tt)*) => {
-        $crate::error::Error::new($crate::error::Exit::$exit, format!($($message)*))
+        $crate::output::exit::Error::new($crate::output::exit::Exit::$exit, format!($($message)*))
     };
 }
 pub(crate) use error;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::error::{Error, error};
-use crate::wire::{Id, Run};
+use super::message::Source;
+use crate::api::wire::{Id, Run};
+use crate::output::exit::{Error, error};
 
 /// What `--version` prints.
 pub const VERSION: &str = concat!("relevance-run ", env!("CARGO_PKG_VERSION"), "\n");
@@ -20,6 +21,7 @@ Triggers a Relevance AI agent, waits for its run to end, prints the answer.
 
 Usage: relevance-run [OPTIONS] [MESSAGE]
        relevance-run [OPTIONS] --resume STUDIO_ID/JOB_ID
+       relevance-run [OPTIONS] --check
 
 Say something (without MESSAGE or --file, from standard input):
   -a, --agent ID         the agent (default: $RELEVANCE_AGENT_ID)
@@ -29,17 +31,20 @@ Say something (without MESSAGE or --file, from standard input):
 Wait for the run, or not:
   -n, --no-wait          start the run, print STUDIO_ID/JOB_ID, exit
   -r, --resume STUDIO_ID/JOB_ID  start nothing; wait for that run
+  --run-file FILE        remember the run in FILE: the same command may then
+                         be given again after anything
   -t, --timeout DUR      longest the whole command may take (30m; 0: no limit)
   -i, --interval DUR     poll at this fixed interval instead of adapting
 Use the answer:
   -j, --json             one JSON object for the outcome, whatever the outcome
   -o, --output FILE      write the result to FILE, whole or not at all
 See what happens:
-  -v, --verbose          the job, each request, retry and update, on stderr
+  --check                start nothing; do key, region and agent go together?
+  -v, --verbose          each request and retry; twice: what was sent and came
   -q, --quiet            no progress line on a terminal
   -h, --help             print this help
   -V, --version          print the version
-DUR is a number and ms, s, m or h (seconds without): 90, 1.5s, 500ms, 30m, 2h
+DUR is a number and ms, s, m or h (seconds without): 90, 1.5s, 30m, 1h30m
 
 Environment:
   RELEVANCE_AUTH_TOKEN   the authorization token, project:key; or in two parts:
@@ -60,8 +65,9 @@ Examples:
   git diff | relevance-run --json --timeout 5m --output review.json
 ";
 
-/// The options that take a value, in the order in which their values are used below.
-const WITH_VALUE: [[&str; 2]; 8] = [
+/// The options that take a value, in the order in which their values are used below: a short name, where there is one,
+/// and a long one.
+const WITH_VALUE: [[&str; 2]; 9] = [
     ["-a", "--agent"],
     ["-c", "--conversation"],
     ["-f", "--file"],
@@ -69,19 +75,31 @@ const WITH_VALUE: [[&str; 2]; 8] = [
     ["-r", "--resume"],
     ["-t", "--timeout"],
     ["-i", "--interval"],
+    ["", "--run-file"],
     ["-s", "--set"],
 ];
-const SWITCHES: [[&str; 2]; 6] = [
+const SWITCHES: [[&str; 2]; 7] = [
     ["-h", "--help"],
     ["-V", "--version"],
     ["-j", "--json"],
     ["-n", "--no-wait"],
-    ["-v", "--verbose"],
     ["-q", "--quiet"],
+    ["", "--check"],
+    VERBOSE,
+];
+const VERBOSE: [&str; 2] = ["-v", "--verbose"];
+/// What people look for as an option, and what to do instead.
+const ELSEWHERE: [(&[&str], &str); 6] = [
+    (&["--token", "--auth-token", "--key", "--api-key"], "set RELEVANCE_AUTH_TOKEN, since an option would show in ps"),
+    (&["--project"], "set RELEVANCE_PROJECT"),
+    (&["--region"], "set RELEVANCE_REGION"),
+    (&["--url", "--base-url", "--host"], "set RELEVANCE_BASE_URL"),
+    (&["--proxy"], "set HTTPS_PROXY"),
+    (&["--message", "-m", "--prompt"], "give the message as an argument"),
 ];
 
 /// Unless `--timeout` says otherwise.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// The fields of the trigger that have an option of their own.
 const OWN_FIELDS: [(&str, &str); 3] =
     [("message", "MESSAGE"), ("agent_id", "--agent"), ("conversation_id", "--conversation")];
@@ -93,15 +111,6 @@ pub enum Command {
     Run(Args),
 }
 
-/// Where the message is, if there is one to send.
-pub enum Source {
-    Text(String),
-    /// `None` is standard input, which may then be a terminal.
-    File(Option<PathBuf>),
-    /// Nothing was said: standard input, unless that is a terminal.
-    Unsaid,
-}
-
 /// What is to be done: start a run, or take one up.
 pub enum Job {
     Trigger {
@@ -110,8 +119,10 @@ pub enum Job {
         /// Further top-level fields of the request, in the order given.
         fields: Vec<(String, Box<RawValue>)>,
         wait: bool,
+        run_file: Option<PathBuf>,
     },
     Resume(Run),
+    Check,
 }
 
 /// What the command line says of a run.
@@ -125,7 +136,8 @@ pub struct Args {
     pub timeout: Option<Duration>,
     /// Poll at this fixed interval instead of adapting.
     pub interval: Option<Duration>,
-    pub verbose: bool,
+    /// 0, 1 (`-v`) or 2 (`-vv`).
+    pub verbosity: u8,
     pub quiet: bool,
 }
 
@@ -147,80 +159,88 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
 
     let options = options.into_iter().map(OsString::from).collect();
     let mut options = pico_args::Arguments::from_vec(options);
-    let mut take = |keys: [&'static str; 2]| {
-        let value = options.opt_value_from_str::<_, String>(keys);
-        value.map_err(|_| needs_value(keys[1]))
+    let mut take = |names: [&'static str; 2]| {
+        let value = options.opt_value_from_str::<_, String>(keys(names));
+        value.map_err(|_| needs_value(names[1]))
     };
-    let [agent, conversation, file, output, resume, timeout, interval, set] = WITH_VALUE;
+    let [agent, conversation, file, output, resume, timeout, interval, run_file, set] = WITH_VALUE;
     let (agent, conversation, file) = (take(agent)?, take(conversation)?, take(file)?);
-    let (output, resume) = (take(output)?, take(resume)?);
+    let (output, resume, run_file) = (take(output)?, take(resume)?, take(run_file)?);
     let (timeout, interval) = (take(timeout)?, take(interval)?);
     let mut fields = Vec::new();
     while let Some(field) = take(set)? {
         fields.push(field);
     }
-    let [help, version, json, no_wait, verbose, quiet] =
-        SWITCHES.map(|keys| options.contains(keys));
+    let [help, version, json, no_wait, quiet, check, verbose] = SWITCHES.map(|names| options.contains(keys(names)));
     if help || version {
         return Ok(Command::Print(if help { HELP } else { VERSION }));
     }
+    let verbosity = u8::from(verbose) + u8::from(options.contains(VERBOSE));
 
     let left = options.finish().into_iter().flat_map(text).collect::<Vec<_>>();
     if let Some(option) = left.iter().find(|argument| argument.starts_with('-')) {
         return Err(not_understood(option));
     }
+    let is_plain = messages.is_empty();
     messages.splice(0..0, left);
     if messages.len() > 1 {
         let count = messages.len();
-        return Err(error!(
-            Usage,
-            "{count} messages were given and only one can be sent; quote it as one argument"
-        ));
+        return Err(error!(Usage, "{count} messages were given and only one can be sent; quote it as one argument"));
     }
     let message = messages.pop();
-
-    let job = if let Some(run) = resume {
-        let contradictions = [
-            (message.is_some(), "a message"),
-            (file.is_some(), "--file"),
-            (conversation.is_some(), "--conversation"),
-            (!fields.is_empty(), "--set"),
-            (no_wait, "--no-wait"),
-        ];
-        if let Some((_, other)) = contradictions.iter().find(|(given, _)| *given) {
-            return Err(error!(
-                Usage,
-                "--resume starts nothing and cannot go with {other}; leave one of them out"
-            ));
-        }
+    if let Some(word @ ("help" | "version")) = message.as_deref()
+        && is_plain
+    {
+        return Err(error!(
+            Usage,
+            "'{word}' would be sent to the agent; write --{word} for the {word}, or -- {word} to send it"
+        ));
+    }
+    let given = [
+        (message.is_some(), "a message"),
+        (file.is_some(), "--file"),
+        (conversation.is_some(), "--conversation"),
+        (!fields.is_empty(), "--set"),
+        (no_wait, "--no-wait"),
+        (run_file.is_some(), "--run-file"),
+        (check && resume.is_some(), "--resume"),
+        (check && output.is_some(), "--output"),
+        (check && interval.is_some(), "--interval"),
+        (check && json, "--json"),
+    ];
+    if (check || resume.is_some())
+        && let Some((_, other)) = given.iter().find(|(given, _)| *given)
+    {
+        let option = if check { "--check" } else { "--resume" };
+        return Err(error!(Usage, "{option} starts nothing and cannot go with {other}; leave one of them out"));
+    }
+    if run_file.is_some() && run_file == output {
+        return Err(error!(Usage, "--run-file and --output name one file; give each its own"));
+    }
+    let job = if check {
+        Job::Check
+    } else if let Some(run) = resume {
         let run = run.parse();
-        Job::Resume(run.map_err(|why| {
-            error!(Usage, "--resume {why}; give STUDIO_ID/JOB_ID as it was printed")
-        })?)
+        Job::Resume(run.map_err(|why| error!(Usage, "--resume {why}; give STUDIO_ID/JOB_ID as it was printed"))?)
     } else {
         Job::Trigger {
             source: match (message, file) {
                 (Some(_), Some(_)) => {
-                    return Err(error!(
-                        Usage,
-                        "both a message and --file were given; leave one of them out"
-                    ));
+                    return Err(error!(Usage, "both a message and --file were given; leave one of them out"));
                 }
                 (Some(text), None) => Source::Text(text),
                 (None, Some(path)) => Source::File((path != "-").then(|| path.into())),
                 (None, None) => Source::Unsaid,
             },
-            conversation_id: conversation.map(|id| parse_id("--conversation", &id)).transpose()?,
+            conversation_id: conversation.map(|id| parse_conversation(&id)).transpose()?,
             fields: parse_fields(fields)?,
             wait: !no_wait,
+            run_file: run_file.map(PathBuf::from),
         }
     };
     let interval = interval.map(|text| parse_duration("--interval", &text)).transpose()?;
     if interval == Some(Duration::ZERO) {
-        return Err(error!(
-            Usage,
-            "--interval must be longer than 0; leave it out to adapt to the run"
-        ));
+        return Err(error!(Usage, "--interval must be longer than 0; leave it out to adapt to the run"));
     }
     let timeout = timeout.map(|text| parse_duration("--timeout", &text)).transpose()?;
     Ok(Command::Run(Args {
@@ -230,16 +250,24 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
         json,
         timeout: Some(timeout.unwrap_or(DEFAULT_TIMEOUT)).filter(|limit| !limit.is_zero()),
         interval,
-        verbose,
+        verbosity,
         quiet,
     }))
+}
+
+/// An option's names as pico-args wants them.
+fn keys(names: [&'static str; 2]) -> pico_args::Keys {
+    match names {
+        ["", long] => long.into(),
+        both => both.into(),
+    }
 }
 
 /// Refuses an option without its value before pico-args sees it, which would take the next option as the value.
 fn check_values_present(options: &[String]) -> Result<(), Error> {
     for (index, option) in options.iter().enumerate() {
         let is_value = |next: &String| !next.starts_with('-') || next == "-";
-        let keys = WITH_VALUE.iter().find(|keys| keys.contains(&option.as_str()));
+        let keys = WITH_VALUE.iter().find(|keys| option.starts_with('-') && keys.contains(&option.as_str()));
         if let Some([_, long]) = keys
             && !options.get(index + 1).is_some_and(is_value)
         {
@@ -255,24 +283,51 @@ fn needs_value(option: &str) -> Error {
 
 /// Why an option was left over. Its value is not shown: it may be a key that was meant for the environment.
 fn not_understood(option: &str) -> Error {
-    let (name, value) =
-        option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
-    let is_switch = SWITCHES.iter().any(|keys| keys.contains(&name));
-    let is_known = is_switch || WITH_VALUE.iter().any(|keys| keys.contains(&name));
+    let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
+    let is_switch = SWITCHES.iter().any(|names| names.contains(&name));
+    let is_known = is_switch || WITH_VALUE.iter().any(|names| names.contains(&name));
+    let elsewhere = ELSEWHERE.iter().find(|(names, _)| names.contains(&name));
     match (name, value) {
         ("-", _) => {
-            error!(
-                Usage,
-                "'-' is not a message; write '--file -' to read standard input, or '-- -' to send it"
-            )
+            error!(Usage, "'-' is not a message; write '--file -' to read standard input, or '-- -' to send it")
         }
         (_, Some(_)) if is_switch => error!(Usage, "{name} takes no value; write it alone"),
-        _ if is_known => error!(Usage, "{name} was given twice; leave one of them out"),
-        _ => error!(
-            Usage,
-            "unknown option {name}; see 'relevance-run --help', and write -- before a message that begins with '-'"
-        ),
+        _ if VERBOSE.contains(&name) => error!(Usage, "{name} counts twice and no more"),
+        _ if is_known => {
+            error!(Usage, "{name} was given twice, or in one word with another; write it once, and by itself")
+        }
+        _ => match (elsewhere, nearest(name)) {
+            (Some((_, advice)), _) => error!(Usage, "there is no option {name}; {advice}"),
+            (None, Some(option)) => {
+                error!(Usage, "unknown option {name}; did you mean {option}? See 'relevance-run --help'")
+            }
+            (None, None) => error!(
+                Usage,
+                "unknown option {name}; see 'relevance-run --help', and write -- before a message that begins with '-'"
+            ),
+        },
     }
+}
+
+/// The option that is misspelt as `name`, if one is near.
+fn nearest(name: &str) -> Option<&'static str> {
+    let known = WITH_VALUE.iter().chain(&SWITCHES).map(|[_, long]| *long);
+    let near = known.map(|option| (distance(name, option), option)).min();
+    near.filter(|(distance, _)| *distance <= 2).map(|(_, option)| option)
+}
+
+/// How many letters have to be put in, taken out or replaced to make one of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, a) in one.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
+        for (column, b) in other.bytes().enumerate() {
+            let kept = diagonal + usize::from(a != b);
+            diagonal = row[column + 1];
+            row[column + 1] = kept.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
 }
 
 fn parse_id(what: &str, text: &str) -> Result<Id, Error> {
@@ -293,6 +348,17 @@ pub fn parse_agent(text: &str) -> Result<Id, Error> {
     })
 }
 
+/// The id of a conversation. A failed command leaves a word that is no id where a script puts one.
+fn parse_conversation(text: &str) -> Result<Id, Error> {
+    match text {
+        "null" | "None" | "undefined" => Err(error!(
+            Usage,
+            "--conversation {text} is no conversation but what a failed command left; look at the one before"
+        )),
+        _ => parse_id("--conversation", text),
+    }
+}
+
 /// The fields of `--set`: VALUE as JSON if it parses as JSON, else as a string.
 fn parse_fields(texts: Vec<String>) -> Result<Vec<(String, Box<RawValue>)>, Error> {
     let mut fields: Vec<(String, Box<RawValue>)> = Vec::new();
@@ -306,7 +372,14 @@ fn parse_fields(texts: Vec<String>) -> Result<Vec<(String, Box<RawValue>)>, Erro
         if fields.iter().any(|(name, _)| name == key) {
             return Err(error!(Usage, "--set {key} was given twice; leave one of them out"));
         }
-        let value = RawValue::from_string(value.to_owned())
+        let json = RawValue::from_string(value.to_owned());
+        if json.is_err() && value.starts_with(['{', '[', '"']) {
+            return Err(error!(
+                Usage,
+                "--set {key} begins like JSON and is none; mend it, and put single quotes around the whole"
+            ));
+        }
+        let value = json
             .or_else(|_| to_raw_value(value))
             .map_err(|why| error!(Usage, "--set {key} cannot be written as JSON: {why}"))?;
         fields.push((key.to_owned(), value));
@@ -314,25 +387,37 @@ fn parse_fields(texts: Vec<String>) -> Result<Vec<(String, Box<RawValue>)>, Erro
     Ok(fields)
 }
 
-/// A DUR: digits with an optional fraction, then `ms`, `s`, `m`, `h` or nothing for seconds.
+/// A DUR: a number with an optional fraction and `ms`, `s`, `m`, `h` or nothing for seconds; or several with a unit.
 fn parse_duration(option: &str, text: &str) -> Result<Duration, Error> {
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit_seconds = match &text[number.len()..] {
-        "ms" => 0.001,
-        "s" | "" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => f64::NAN,
-    };
-    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let seconds =
-        number.parse::<f64>().ok().filter(|_| is_plain).map(|number| number * unit_seconds);
-    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| {
-        error!(
-            Usage,
-            "{option} is not a duration; write a number and ms, s, m or h, such as 90, 1.5s or 30m"
-        )
+    sum_durations(text).ok_or_else(|| {
+        error!(Usage, "{option} is not a duration; write a number and ms, s, m or h, such as 90, 1.5s or 30m, or several, as in 1h30m")
     })
+}
+
+fn sum_durations(text: &str) -> Option<Duration> {
+    let is_digit = |c: char| c.is_ascii_digit() || c == '.';
+    let (mut rest, mut total) = (text, Duration::ZERO);
+    loop {
+        let (number, after) = rest.split_at(rest.find(|c| !is_digit(c)).unwrap_or(rest.len()));
+        let (unit, after) = after.split_at(after.find(is_digit).unwrap_or(after.len()));
+        let unit_seconds = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "" if rest == text => 1.0,
+            _ => return None,
+        };
+        let number: f64 = number.parse().ok()?;
+        let duration = Duration::try_from_secs_f64(number * unit_seconds).ok()?;
+        // Shorter than can be told is not the same as none.
+        let least = Duration::from_nanos(u64::from(number > 0.0));
+        total = total.checked_add(duration.max(least))?;
+        if after.is_empty() {
+            return Some(total);
+        }
+        rest = after;
+    }
 }
 
 #[cfg(test)]
@@ -348,6 +433,10 @@ mod tests {
             ("30m", Some(1_800_000)),
             ("2h", Some(7_200_000)),
             ("0", Some(0)),
+            ("1h30m", Some(5_400_000)),
+            ("1m1.5s1ms", Some(61_501)),
+            ("1h30", None),
+            ("30 1h", None),
             (".5", Some(500)),
             ("", None),
             ("s", None),
@@ -364,6 +453,7 @@ mod tests {
             let parsed = parse_duration("--timeout", text).ok();
             assert_eq!(parsed, ms.map(Duration::from_millis), "{text:?}");
         }
+        assert!(parse_duration("--timeout", "0.0000000001").unwrap() > Duration::ZERO);
     }
 
     #[test]

@@ -42,9 +42,7 @@ mod tests {
 
     #[test]
     fn pace_is_a_tenth_within_bounds() {
-        for (waited_ms, pace_ms) in
-            [(0, 500), (5_000, 500), (20_000, 2_000), (100_000, 10_000), (3_600_000, 10_000)]
-        {
+        for (waited_ms, pace_ms) in [(0, 500), (5_000, 500), (20_000, 2_000), (100_000, 10_000), (3_600_000, 10_000)] {
             let pace = pace(Duration::from_millis(waited_ms));
             assert_eq!(pace, Duration::from_millis(pace_ms), "waited {waited_ms} ms");
         }
@@ -52,9 +50,7 @@ mod tests {
 
     #[test]
     fn backoff_doubles_up_to_its_bound_and_is_spread() {
-        for (failures, seconds) in
-            [(0, 1), (1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (u32::MAX, 30)]
-        {
+        for (failures, seconds) in [(0, 1), (1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (u32::MAX, 30)] {
             assert_eq!(backoff(failures, 0.5), Duration::from_secs(seconds), "{failures} failures");
         }
         assert_eq!(backoff(1, 0.0), Duration::from_millis(500));

@@ -1,0 +1,359 @@
+/*!
+The HTTP client: one request, and its reply or the reason why there is none. It retries nothing and follows nothing.
+*/
+
+use std::fmt;
+use std::io::{self, Read};
+use std::mem;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::CertificateError;
+use ureq::config::Config;
+use ureq::http::{HeaderMap, Response, Uri};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    self, Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, RustlsConnector,
+    TcpConnector, Transport,
+};
+use ureq::{Proxy, Timeout};
+
+use super::token::Token;
+
+/// Longest for a connection, with proxy and TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest for one address of several, while it is not known that none of them answers at once (RFC 8305 has 250 ms).
+const FIRST_ROUND: Duration = Duration::from_millis(300);
+/// Longest for the head of a reply: a poll may be held open by the server for a while.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
+/// Longest silence while a request is sent or a body received. A steady transfer may take as long as it does.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest for the body of a reply that is no success: its status says enough.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Shortest for one address.
+const MIN_DIAL: Duration = Duration::from_millis(10);
+/// How long a connection may lie idle and be used again.
+const MAX_IDLE: Duration = Duration::from_secs(600);
+/// Longest response body, in bytes.
+const MAX_BODY: u64 = 64 << 20;
+const USER_AGENT: &str = concat!("relevance-run/", env!("CARGO_PKG_VERSION"));
+
+/// Called before the bytes of a request go out; an error keeps them from going.
+#[derive(Clone)]
+pub struct Gate(pub Arc<dyn Fn() -> io::Result<()> + Send + Sync>);
+
+/// A connection to the API, kept open between requests.
+pub struct Client {
+    agent: ureq::Agent,
+    base_url: String,
+    token: Arc<Token>,
+}
+
+/// A reply, whatever its status.
+pub struct Reply {
+    pub status: u16,
+    /// `Retry-After`, where it was given in seconds.
+    pub retry_after: Option<Duration>,
+    /// Whole where the status says success, else as much as came.
+    pub body: Vec<u8>,
+    pub took: Duration,
+}
+
+/// A reply whose head is here and whose body is not.
+pub struct Head {
+    pub status: u16,
+    response: Response<ureq::Body>,
+    begun: Instant,
+}
+
+/// Why there is no reply.
+pub struct Fault {
+    /// What happened, and what to do where that is known. It may quote the server and is not cleaned.
+    pub message: String,
+    /// The server's certificate did not verify, which trying again will not mend.
+    pub is_certificate: bool,
+}
+
+impl Client {
+    pub fn new(base_url: String, token: Arc<Token>, proxy: Option<Proxy>, roots: RootCerts, gate: Gate) -> Client {
+        let proxied = proxy.is_some();
+        let config = Config::builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(proxy)
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .user_agent(USER_AGENT)
+            .accept("application/json")
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(HEAD_TIMEOUT))
+            .timeout_per_write(Some(STALL_TIMEOUT))
+            .max_idle_age(MAX_IDLE)
+            .input_buffer_size(64 << 10)
+            .output_buffer_size(16 << 10)
+            .build();
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(Dial { tcp: TcpConnector::default(), proxied })
+                .chain(RustlsConnector::default())
+                .chain(Guard { proxied, gate });
+        Client { agent: ureq::Agent::with_parts(config, connector, Later), base_url, token }
+    }
+
+    /// `POST /agents/trigger`. Never repeated by this client: each call may start a run.
+    pub fn trigger(&self, body: &[u8]) -> Result<Head, Fault> {
+        let request = self.agent.post(self.url("/agents/trigger"));
+        let request = request.header("Content-Type", "application/json");
+        Head::of(|| request.header("Authorization", self.token.expose()).send(body))
+    }
+
+    /// `GET` of a path below the base URL.
+    pub fn get(&self, path: &str) -> Result<Reply, Fault> {
+        let request = self.agent.get(self.url(path));
+        Head::of(|| request.header("Authorization", self.token.expose()).call())?.read()
+    }
+
+    /// The URL of a path below the base URL.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url)
+    }
+}
+
+impl Head {
+    fn of(send: impl FnOnce() -> Result<Response<ureq::Body>, ureq::Error>) -> Result<Head, Fault> {
+        let begun = Instant::now();
+        let response = send().map_err(Fault::of)?;
+        Ok(Head { status: response.status().as_u16(), response, begun })
+    }
+
+    /// The whole reply. Only a success has to have its body whole.
+    pub fn read(mut self) -> Result<Reply, Fault> {
+        let is_success = (200..300).contains(&self.status);
+        let mut reader = self.response.body_mut().with_config().limit(MAX_BODY).reader();
+        let (mut body, mut buffer) = (Vec::new(), [0; 16 << 10]);
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => body.extend_from_slice(&buffer[..length]),
+                Err(error) if is_success => return Err(Fault::of(error.into())),
+                Err(_) => break,
+            }
+            if !is_success && self.begun.elapsed() > REFUSAL_TIMEOUT {
+                break;
+            }
+        }
+        body.shrink_to_fit();
+        let retry_after = retry_after(self.response.headers());
+        Ok(Reply { status: self.status, retry_after, body, took: self.begun.elapsed() })
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get("Retry-After")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+impl Fault {
+    /// The error in a user's words.
+    fn of(error: ureq::Error) -> Fault {
+        if let Some(certificate) = certificate_error(&error) {
+            use CertificateError::*;
+            let why = match certificate {
+                UnknownIssuer | BadSignature => {
+                    "is not signed by a known authority; behind a proxy that inspects TLS, set SSL_CERT_FILE to its CA"
+                }
+                Expired | ExpiredContext { .. } => "has expired; check this machine's clock",
+                NotValidYet | NotValidYetContext { .. } => "is not valid yet; check this machine's clock",
+                NotValidForName | NotValidForNameContext { .. } => "is for another name; check RELEVANCE_BASE_URL",
+                _ => "does not verify",
+            };
+            return Fault { message: format!("the server's certificate {why} ({certificate})"), is_certificate: true };
+        }
+        let message = match error {
+            ureq::Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => format!("stalled for {STALL_TIMEOUT:?}"),
+            ureq::Error::Timeout(limit) => format!("timed out ({limit})"),
+            ureq::Error::ConnectProxyFailed(why) => format!("the proxy refused the tunnel: {why}; check HTTPS_PROXY"),
+            ureq::Error::BodyExceedsLimit(_) => "the response is larger than 64 MiB".to_owned(),
+            ureq::Error::Io(error) => error.to_string(),
+            other => other.to_string(),
+        };
+        Fault { message, is_certificate: false }
+    }
+}
+
+fn certificate_error(error: &ureq::Error) -> Option<&CertificateError> {
+    let error = match error {
+        ureq::Error::Rustls(error) => error,
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref::<rustls::Error>()?,
+        _ => return None,
+    };
+    match error {
+        rustls::Error::InvalidCertificate(certificate) => Some(certificate),
+        _ => None,
+    }
+}
+
+/// Looks nothing up: ureq asks its resolver before it looks for a kept connection. See [`Dial`].
+#[derive(Debug)]
+struct Later;
+
+impl Resolver for Later {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        Ok(only(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))))
+    }
+}
+
+/// A list of one.
+fn only(address: SocketAddr) -> ResolvedSocketAddrs {
+    let mut list = ResolvedSocketAddrs::from_fn(|_| address);
+    list.push(address);
+    list
+}
+
+/// ureq's connector for TCP, which looks the name up when a connection is made and at no other time, and first gives
+/// each of several addresses a short moment, so that one that swallows everything does not hold up the others.
+#[derive(Debug)]
+struct Dial {
+    tcp: TcpConnector,
+    proxied: bool,
+}
+
+impl<In: Transport> Connector<In> for Dial {
+    type Out = <TcpConnector as Connector<In>>::Out;
+
+    fn connect(&self, details: &ConnectionDetails, mut chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+        if chained.is_some() {
+            return self.tcp.connect(details, chained);
+        }
+        let addresses = self.look_up(details)?;
+        let begun = Instant::now();
+        let mut dial = |address, limit: Duration| {
+            let left = CONNECT_TIMEOUT.saturating_sub(begun.elapsed()).min(limit).max(MIN_DIAL);
+            let alone = ConnectionDetails {
+                uri: details.uri,
+                addrs: only(address),
+                config: details.config,
+                request_level: details.request_level,
+                resolver: details.resolver,
+                now: (details.current_time)(),
+                timeout: NextTimeout { after: left.into(), ..details.timeout },
+                current_time: details.current_time.clone(),
+                run_connector: details.run_connector.clone(),
+                register_shutdown: details.register_shutdown.clone(),
+            };
+            self.tcp.connect(&alone, chained.take())
+        };
+        let mut silent = Vec::new();
+        let mut failure = ureq::Error::HostNotFound;
+        for &address in &addresses {
+            match dial(address, if addresses.len() > 1 { FIRST_ROUND } else { CONNECT_TIMEOUT }) {
+                Ok(connected) => return Ok(connected),
+                Err(error) => {
+                    silent.extend(matches!(error, ureq::Error::Timeout(_)).then_some(address));
+                    failure = error;
+                }
+            }
+        }
+        // Of several, none answered at once: what time is left is shared between those that said nothing.
+        let shares = if addresses.len() > 1 { silent.len() } else { 0 };
+        for (index, &address) in silent.iter().enumerate().take(shares) {
+            let left = CONNECT_TIMEOUT.saturating_sub(begun.elapsed());
+            match dial(address, left / (shares - index) as u32) {
+                Ok(connected) => return Ok(connected),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+}
+
+impl Dial {
+    /// The addresses of the name that is to be connected to, without a limit of its own: for one, ureq makes a thread,
+    /// and panics where none can be made. The system's resolver gives up by itself, and the process is ended when it is
+    /// time, whatever it is in.
+    fn look_up(&self, details: &ConnectionDetails) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let unlimited = NextTimeout { after: transport::time::Duration::NotHappening, ..details.timeout };
+        DefaultResolver::default().resolve(details.uri, details.config, unlimited).map_err(|_| {
+            let host = details.uri.host().unwrap_or_default();
+            let source = if self.proxied { "HTTPS_PROXY" } else { "RELEVANCE_REGION" };
+            let why = format!("the name {host} was not found; check the network, and {source}, which makes it");
+            ureq::Error::Io(io::Error::other(why))
+        })
+    }
+}
+
+/// The last link of the connector chain: tells "never sent" from "may have been sent" with no guessing from errors.
+#[derive(Debug)]
+struct Guard {
+    proxied: bool,
+    gate: Gate,
+}
+
+impl<In: Transport> Connector<In> for Guard {
+    type Out = Either<In, Guarded<In>>;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+        // A tunnel is made by running the whole chain for the proxy first, with the proxy taken out of the
+        // configuration. What passes there is CONNECT and not yet the request.
+        let is_tunnel = self.proxied && details.config.proxy().is_none();
+        Ok(chained.map(|transport| match is_tunnel {
+            true => Either::A(transport),
+            false => Either::B(Guarded { transport, gate: self.gate.clone(), held: Vec::new() }),
+        }))
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gate")
+    }
+}
+
+/// A connection to the API. The TLS handshake is over by now, so that all it transmits is requests.
+#[derive(Debug)]
+struct Guarded<T> {
+    transport: T,
+    gate: Gate,
+    /// The head of a `POST`, which goes out in one write with the beginning of its body.
+    held: Vec<u8>,
+}
+
+impl<T: Transport> Transport for Guarded<T> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.transport.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let output = self.transport.buffers().output();
+        let size = output.len();
+        let mut bytes = mem::take(&mut self.held);
+        bytes.extend_from_slice(&output[..amount]);
+        if bytes.len() == amount && bytes.starts_with(b"POST ") {
+            self.held = bytes;
+            return Ok(());
+        }
+        (self.gate.0)()?;
+        bytes.chunks(size).try_for_each(|chunk| {
+            self.transport.buffers().output()[..chunk.len()].copy_from_slice(chunk);
+            self.transport.transmit_output(chunk.len(), timeout)
+        })
+    }
+
+    fn await_input(&mut self, mut timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        // Of all that is waited for, a body alone has no limit as a whole.
+        if timeout.after.is_not_happening() {
+            timeout.per_read = Some(STALL_TIMEOUT.into());
+        }
+        self.transport.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.transport.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.transport.is_tls()
+    }
+}

@@ -1,0 +1,321 @@
+/*!
+What goes over the wire and comes back, as types: pure, and hostile until parsed.
+
+Only what is used is named, and whatever else a reply holds is tolerated. A member of the wrong type counts as absent.
+Results are carried as raw JSON, so that no number is rounded and no key reordered on the way through. Lists are read
+one item at a time: a list of a million items takes no more memory than its text.
+*/
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
+
+/// The longest id (the vendor's schema).
+const MAX_ID_LENGTH: usize = 240;
+
+/// An id of the API: 1 to 240 letters, digits, `.`, `_` and `-`, so that it is safe inside a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Id(String);
+
+impl FromStr for Id {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Id, Self::Err> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        match text {
+            "" => Err("is empty"),
+            // Path segments that a URL parser would resolve away.
+            "." | ".." => Err("is not an id"),
+            _ if text.len() > MAX_ID_LENGTH => Err("is longer than the 240 characters of an id"),
+            _ if !text.bytes().all(allowed) => {
+                Err("has a character other than the letters, digits, '.', '_' and '-' of an id")
+            }
+            _ => Ok(Id(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for Id {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// A started run: what the trigger answers, and all that is needed to wait for it. Shown as `STUDIO_ID/JOB_ID`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub studio_id: Id,
+    pub job_id: Id,
+}
+
+impl Run {
+    /// The path of a poll, below the base URL: of all updates, or of the ending one alone.
+    pub fn poll_path(&self, in_full: bool) -> String {
+        let query = if in_full { "" } else { "?ending_update_only=true" };
+        format!("/studios/{}/async_poll/{}{query}", self.studio_id, self.job_id)
+    }
+}
+
+impl FromStr for Run {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Run, Self::Err> {
+        let (studio_id, job_id) = text.split_once('/').ok_or("has no '/' between the two ids")?;
+        let id = |name: &str, text: &str| text.parse().map_err(|why| format!("{name} {why}"));
+        Ok(Run { studio_id: id("STUDIO_ID", studio_id)?, job_id: id("JOB_ID", job_id)? })
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.studio_id, self.job_id)
+    }
+}
+
+/// The body of the trigger.
+pub struct TriggerRequest<'a> {
+    pub message: &'a str,
+    pub agent_id: Option<&'a Id>,
+    pub conversation_id: Option<&'a Id>,
+    /// Further top-level fields, in the order given.
+    pub fields: &'a [(String, Box<RawValue>)],
+}
+
+impl Serialize for TriggerRequest<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Message<'a> {
+            role: &'a str,
+            content: &'a str,
+        }
+        let mut body = serializer.serialize_map(None)?;
+        body.serialize_entry("message", &Message { role: "user", content: self.message })?;
+        let ids = [("agent_id", self.agent_id), ("conversation_id", self.conversation_id)];
+        for (key, id) in ids {
+            id.map_or(Ok(()), |id| body.serialize_entry(key, id))?;
+        }
+        for (key, value) in self.fields {
+            body.serialize_entry(key, value)?;
+        }
+        body.end()
+    }
+}
+
+/// What the trigger answered.
+pub struct Triggered {
+    pub run: Run,
+    pub conversation_id: Option<Id>,
+    /// Where the run stood at once: `running`, `queued-for-approval` and the like.
+    pub state: Option<String>,
+}
+
+impl Triggered {
+    /// `None` if the body does not name the run, whose state is then unknown.
+    pub fn parse(body: &[u8]) -> Option<Triggered> {
+        let body = json(body)?;
+        let job = member(body, "job_info")?;
+        let id = |object, name| text(object, name)?.parse().ok();
+        Some(Triggered {
+            run: Run { studio_id: id(job, "studio_id")?, job_id: id(job, "job_id")? },
+            // One page of the vendor's shows the conversation's id inside `job_info`.
+            conversation_id: id(body, "conversation_id").or_else(|| id(job, "conversation_id")),
+            state: text(body, "state"),
+        })
+    }
+}
+
+/// Where a job stands, by the top-level `type` of a poll's reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobStatus {
+    /// `inprogress`, or `timeout`: nothing new within the server's own budget.
+    Running,
+    /// `complete`, `failed` or `cancelled`.
+    Over,
+    /// Anything else, or nothing.
+    Unknown,
+}
+
+/// How a run ended, by the update that says so; all as the server sent it.
+#[derive(Debug)]
+pub enum Ending {
+    Success {
+        output: Box<RawValue>,
+    },
+    Failure {
+        /// The run's errors, if it names any; see [`error_text`].
+        details: Option<Box<RawValue>>,
+        /// What there is to say where it names none; may be empty.
+        otherwise: String,
+        output: Option<Box<RawValue>>,
+    },
+}
+
+/// What a poll answered.
+#[derive(Debug)]
+pub struct Poll {
+    /// The top-level `type` as it was sent; empty where there is none.
+    pub kind: String,
+    pub status: JobStatus,
+    pub ending: Option<Ending>,
+    /// How many updates the reply lists.
+    pub updates: usize,
+}
+
+impl Poll {
+    /// The reply of a poll. `on_update` is called with the number, from 0, and the type of each update that it lists.
+    ///
+    /// # Errors
+    /// What the body is instead of a JSON object.
+    pub fn parse(body: &[u8], mut on_update: impl FnMut(usize, &str)) -> Result<Poll, String> {
+        let body: &RawValue = serde_json::from_slice(body).map_err(|why| why.to_string())?;
+        if !body.get().starts_with('{') {
+            return Err("it is no JSON object".to_owned());
+        }
+        let (mut success, mut failure, mut updates) = (None, None, 0);
+        for_each(member(body, "updates"), |update| {
+            let kind = text(update, "type").unwrap_or_default();
+            on_update(updates, &kind);
+            updates += 1;
+            match kind.as_str() {
+                "chain-success" => success = Some(update),
+                "chain-fail" => failure = Some(update),
+                _ => {}
+            }
+        });
+        let kind = text(body, "type").unwrap_or_default();
+        let status = match kind.as_str() {
+            "inprogress" | "timeout" => JobStatus::Running,
+            "complete" | "failed" | "cancelled" => JobStatus::Over,
+            _ => JobStatus::Unknown,
+        };
+        // The last of a kind counts, and a success counts before a failure that was overcome.
+        let ending = success.map(Ending::of_success).or_else(|| Some(Ending::failure(failure?, String::new())));
+        Ok(Poll { kind, status, ending, updates })
+    }
+}
+
+impl Ending {
+    fn of_success(update: &RawValue) -> Ending {
+        let output = member(update, "output");
+        match output.and_then(|output| text(output, "status")).as_deref() {
+            Some(status @ ("failed" | "cancelled")) => Ending::failure(update, format!("its status is {status}")),
+            _ => Ending::Success { output: output.unwrap_or(RawValue::NULL).to_owned() },
+        }
+    }
+
+    fn failure(update: &RawValue, otherwise: String) -> Ending {
+        let output = member(update, "output");
+        let details = member(update, "errors").or_else(|| member(output?, "errors"));
+        let owned = |value: Option<&RawValue>| value.map(ToOwned::to_owned);
+        Ending::Failure { details: owned(details), otherwise, output: owned(output) }
+    }
+}
+
+/// The answer in a successful run's `output`: a text as the agent wrote it, or a structured result as JSON.
+pub fn answer(output: &RawValue) -> String {
+    let inner = member(output, "output");
+    inner
+        .and_then(|inner| text(inner, "answer"))
+        .or_else(|| text(output, "answer"))
+        .unwrap_or_else(|| inner.unwrap_or(output).get().to_owned())
+}
+
+/// The `body` texts of a run's errors, or what was sent instead of one.
+pub fn error_text(errors: &RawValue) -> String {
+    let mut joined = String::new();
+    for_each(Some(errors), |error| {
+        joined.push_str(if joined.is_empty() { "" } else { "; " });
+        match text(error, "body") {
+            Some(body) => joined.push_str(&body),
+            None => joined.push_str(error.get()),
+        }
+    });
+    joined
+}
+
+/// The `message` of the API's error envelope, else the body as it is, without what is no text.
+pub fn refusal_text(body: &[u8]) -> String {
+    let message = json(body).and_then(|body| text(body, "message"));
+    message.unwrap_or_else(|| body.utf8_chunks().map(|chunk| chunk.valid()).collect())
+}
+
+/// The id, the project and the name of the agent that `GET /agents/{agent_id}/get` tells of.
+pub fn agent(body: &[u8]) -> Option<(String, String, Option<String>)> {
+    let agent = member(json(body)?, "agent")?;
+    Some((text(agent, "agent_id")?, text(agent, "project")?, text(agent, "name")))
+}
+
+/// Whether a body is what `GET /auth/info` answers to a key that is known.
+pub fn is_key_info(body: &[u8]) -> bool {
+    let has = |body| ["user_id", "key_id", "permissions"].iter().any(|name| member(body, name).is_some());
+    json(body).is_some_and(has)
+}
+
+fn json(body: &[u8]) -> Option<&RawValue> {
+    serde_json::from_slice(body).ok()
+}
+
+/// A member of an object that is a text.
+fn text(object: &RawValue, name: &str) -> Option<String> {
+    serde_json::from_str(member(object, name)?.get()).ok()
+}
+
+/// A member of an object. Whatever is no object, or has it as null, has none.
+fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+    struct Member<'n>(&'n str);
+    impl<'a> Visitor<'a> for Member<'_> {
+        type Value = Option<&'a RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut found = None;
+            while let Some((name, value)) = members.next_entry::<Cow<str>, &RawValue>()? {
+                found = if name == self.0 { Some(value) } else { found };
+            }
+            Ok(found)
+        }
+    }
+    let found = serde_json::Deserializer::from_str(object.get()).deserialize_map(Member(name)).ok()?;
+    found.filter(|value| value.get() != "null")
+}
+
+/// Calls `act` with each item of a list, one at a time. Whatever is no list has none.
+fn for_each<'a>(list: Option<&'a RawValue>, act: impl FnMut(&'a RawValue)) {
+    struct Items<F>(F);
+    impl<'a, F: FnMut(&'a RawValue)> Visitor<'a> for Items<F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'a>>(mut self, mut items: A) -> Result<(), A::Error> {
+            while let Some(item) = items.next_element()? {
+                (self.0)(item);
+            }
+            Ok(())
+        }
+    }
+    let list = list.map_or("", RawValue::get);
+    // An item that is called for has been read, so what an error would say is known already: there is no more.
+    let _ = serde_json::Deserializer::from_str(list).deserialize_seq(Items(act));
+}

@@ -1,0 +1,167 @@
+/*!
+What curl's variables mean: the proxy, what goes past it, and the authorities that are trusted.
+*/
+
+use std::net::IpAddr;
+
+use ureq::http::Uri;
+use ureq::http::uri::Authority;
+use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+use ureq::{Proxy, ProxyProtocol};
+
+use super::env::{file, first};
+use crate::output::exit::{Error, error};
+
+/// The proxy for `base_url`, as curl chooses it.
+///
+/// Plain http is for loopback alone: through a proxy the key would leave the machine in the clear.
+pub fn proxy(base_url: &str) -> Result<Option<Proxy>, Error> {
+    let names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    let Some((name, value)) = first(&names)? else {
+        return Ok(None);
+    };
+    let proxy = parse_proxy(&value).ok_or_else(|| {
+        error!(Usage, "{name} cannot be used: set it to http://[USER:PASSWORD@]HOST:PORT (or https://), or unset it")
+    })?;
+    let exceptions = first(&["no_proxy", "NO_PROXY"])?.map(|(_, list)| list).unwrap_or_default();
+    let url: Uri = base_url.parse().map_err(|_| error!(Usage, "the base URL is not a URL"))?;
+    let host = url.host().unwrap_or_default();
+    let direct = url.scheme_str() == Some("http") || bypasses_proxy(host, &exceptions);
+    Ok(Some(proxy).filter(|_| !direct))
+}
+
+/// The authorities that `SSL_CERT_FILE` names, or those built in.
+pub fn roots(waiting: &dyn Fn(String)) -> Result<RootCerts, Error> {
+    const NAME: &str = "SSL_CERT_FILE";
+    let Some(pem) = file(NAME, waiting)? else { return Ok(RootCerts::WebPki) };
+    let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    let (usable, _) = rustls::RootCertStore::empty()
+        .add_parsable_certificates(certificates.iter().map(|certificate| certificate.der().into()));
+    if usable == 0 {
+        return Err(error!(
+            Usage,
+            "the file that {NAME} names holds no certificate; it must be a PEM bundle of CA certificates"
+        ));
+    }
+    Ok(RootCerts::from(certificates))
+}
+
+/// Whether a host is there, with a port that is a number or with none; the parser lets others pass.
+pub fn has_sound_port(authority: &Authority) -> bool {
+    let host = authority.host();
+    !host.is_empty() && (authority.port_u16().is_some() || authority.as_str().ends_with(host))
+}
+
+/// A proxy as curl writes it: `[http[s]://][USER[:PASSWORD]@]HOST[:PORT]`, by default port 1080, or 443 for https.
+fn parse_proxy(text: &str) -> Option<Proxy> {
+    let proxy = Proxy::new(text).ok()?;
+    let default_port = match proxy.protocol() {
+        ProxyProtocol::Http => 1080,
+        ProxyProtocol::Https => 443,
+        // SOCKS would cost a feature of ureq that nothing else needs.
+        _ => return None,
+    };
+    let authority = proxy.uri().authority()?;
+    if !has_sound_port(authority) || !matches!(proxy.uri().path(), "" | "/") {
+        return None;
+    }
+    if proxy.uri().port_u16().is_some() {
+        return Some(proxy);
+    }
+    let mut builder = Proxy::builder(proxy.protocol()).host(proxy.host()).port(default_port);
+    if let Some(username) = proxy.username() {
+        builder = builder.username(username).password(proxy.password().unwrap_or_default());
+    }
+    builder.build().ok()
+}
+
+/// Whether `NO_PROXY` names the host, by curl's rules: `*` alone, a domain and all below it, an address, or a
+/// network in CIDR form, separated by commas or spaces.
+fn bypasses_proxy(host: &str, exceptions: &str) -> bool {
+    let plain = |text: &str| text.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+    let host = plain(host);
+    if exceptions == "*" {
+        return true;
+    }
+    let mut entries = exceptions.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
+    match host.parse::<IpAddr>() {
+        Ok(address) => entries.any(|entry| match entry.split_once('/') {
+            Some((network, bits)) => in_network(address, &plain(network), bits),
+            None => plain(entry).parse() == Ok(address),
+        }),
+        Err(_) => entries.any(|entry| {
+            let domain = plain(entry.trim_start_matches('.'));
+            host.strip_suffix(&domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        }),
+    }
+}
+
+fn in_network(address: IpAddr, network: &str, bits: &str) -> bool {
+    let as_number = |address: IpAddr| match address {
+        IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 32),
+        IpAddr::V6(v6) => (v6.to_bits(), 128),
+    };
+    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
+        return false;
+    };
+    let ((address, width), (network, network_width)) = (as_number(address), as_number(network));
+    // As many leading bits are equal as the prefix is long.
+    width == network_width && bits <= width && (address ^ network).leading_zeros() >= bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_proxy_as_in_curl() {
+        for (host, exceptions, expected) in [
+            ("api.example.com", "example.com", true),
+            ("api.example.com", ".example.com", true),
+            ("example.com", ".example.com", true),
+            ("api.example.com", "API.Example.com.", true),
+            ("notexample.com", "example.com", false),
+            ("api.example.com", "other.org, example.com", true),
+            ("api.example.com", "other.org example.com", true),
+            ("api.example.com", "*", true),
+            ("api.example.com", "*.example.com", false),
+            ("api.example.com", "", false),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "0.0.1", false),
+            ("127.0.0.1", "127.0.0.0/8", true),
+            ("127.0.0.1", "10.0.0.0/8", false),
+            ("127.0.0.1", "0.0.0.0/0", true),
+            ("127.0.0.1", "127.0.0.0/33", false),
+            ("[::1]", "::1", true),
+            ("[::1]", "[::1]", true),
+            ("[fd00::1]", "fd00::/8", true),
+            ("[fd00::1]", "127.0.0.0/8", false),
+        ] {
+            assert_eq!(bypasses_proxy(host, exceptions), expected, "{host} with {exceptions:?}");
+        }
+    }
+
+    #[test]
+    fn proxies_as_curl_writes_them() {
+        for (text, expected) in [
+            ("http://proxy.example:3128", Some(("proxy.example", 3128))),
+            ("proxy.example:3128", Some(("proxy.example", 3128))),
+            ("proxy.example", Some(("proxy.example", 1080))),
+            ("http://user:p%40ss@proxy.example", Some(("proxy.example", 1080))),
+            ("https://proxy.example", Some(("proxy.example", 443))),
+            ("socks5://proxy.example:1080", None),
+            ("http://", None),
+            ("http://proxy.example:port", None),
+            ("http://proxy.example:3128/path", None),
+        ] {
+            let proxy = parse_proxy(text);
+            let parts = proxy.as_ref().map(|proxy| (proxy.host(), proxy.port()));
+            assert_eq!(parts, expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+/*!
+Where the result goes: standard output, or the FILE of `--output`.
+*/
+
+use std::collections::hash_map::RandomState;
+use std::fmt::Display;
+use std::fs::{self, File, OpenOptions};
+use std::hash::BuildHasher;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::process;
+
+use super::exit::{Error, error};
+
+/// As many links are followed as Linux follows.
+const MAX_LINKS: usize = 40;
+
+/// Where the result goes.
+pub enum Sink {
+    Stdout,
+    Stderr,
+    /// Whole or not at all: written to the temporary file beside it, then renamed.
+    File {
+        path: PathBuf,
+        temporary: PathBuf,
+    },
+    /// A device or a pipe, which must not be replaced by a file.
+    Special(PathBuf),
+}
+
+impl Sink {
+    /// Where `--output` points, checked before anything is sent.
+    ///
+    /// # Errors
+    /// A usage error if it can never be written there.
+    pub fn open(output: Option<&Path>) -> Result<Sink, Error> {
+        let Some(path) = output else { return Ok(Sink::Stdout) };
+        let cannot =
+            |why: &dyn Display| error!(Usage, "cannot write --output {}: {why}; choose another file", path.display());
+        // The descriptor itself: opened again it would have a position of its own.
+        match path.to_str() {
+            Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => return Ok(Sink::Stdout),
+            Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => return Ok(Sink::Stderr),
+            _ => {}
+        }
+        match fs::metadata(path).map(|metadata| metadata.file_type()) {
+            Ok(kind) if kind.is_dir() => return Err(cannot(&"it is a folder")),
+            Ok(kind) if kind.is_socket() => return Err(cannot(&"it is a socket")),
+            Ok(kind) if kind.is_fifo() => return Ok(Sink::Special(path.to_owned())),
+            Ok(kind) if !kind.is_file() => {
+                let opened = OpenOptions::new().write(true).open(path);
+                return opened.map(|_| Sink::Special(path.to_owned())).map_err(|why| cannot(&why));
+            }
+            _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => return Err(cannot(&"it is a folder")),
+            _ => {}
+        }
+        // A link is kept and the file behind it written, which need not be there yet.
+        let mut path = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            let Ok(target) = fs::read_link(&path) else { break };
+            path.pop();
+            path.push(target);
+        }
+        if path.file_name().is_none() {
+            return Err(cannot(&"it names no file"));
+        }
+        // Process ids repeat between containers that share a folder.
+        let unique = RandomState::new().hash_one(process::id());
+        let temporary = path.with_file_name(format!(".relevance-run-{unique:016x}.tmp"));
+        File::create_new(&temporary).and_then(|_| fs::remove_file(&temporary)).map_err(|why| cannot(&why))?;
+        Ok(Sink::File { path, temporary })
+    }
+
+    /// Writes what `tell` writes.
+    ///
+    /// # Errors
+    /// Whatever says that it did not arrive, a closed pipe included. Of a file nothing remains then.
+    pub fn write(&self, tell: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        let (path, temporary) = match self {
+            Sink::Stdout => return write_through(io::stdout().as_fd(), tell),
+            Sink::Stderr => return write_through(io::stderr().as_fd(), tell),
+            Sink::Special(path) => {
+                let file = OpenOptions::new().write(true).open(path)?;
+                return write_through(file.as_fd(), tell);
+            }
+            Sink::File { path, temporary } => (path, temporary),
+        };
+        let write = || {
+            let mut file = BufWriter::new(File::create_new(temporary)?);
+            if let Ok(existing) = fs::metadata(path) {
+                file.get_ref().set_permissions(existing.permissions())?;
+            }
+            tell(&mut file)?;
+            file.flush()?;
+            file.get_ref().sync_all()?;
+            fs::rename(temporary, path)
+        };
+        let written = write();
+        if written.is_err() {
+            self.discard();
+        }
+        // That the name is on the disk too matters after a power cut alone, and some file systems cannot say.
+        let _ = sync_folder(path);
+        written
+    }
+
+    /// Removes the temporary file, if there is one.
+    pub fn discard(&self) {
+        if let Sink::File { temporary, .. } = self {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+
+    pub fn name(&self) -> String {
+        match self {
+            Sink::Stdout => "standard output".to_owned(),
+            Sink::Stderr => "standard error".to_owned(),
+            Sink::File { path, .. } | Sink::Special(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// Writes to a descriptor, past the standard library's own handles: they take a closed one for a good one.
+fn write_through(descriptor: BorrowedFd, tell: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let is_terminal = descriptor.is_terminal();
+    let mut file = BufWriter::with_capacity(64 << 10, File::from(descriptor.try_clone_to_owned()?));
+    match is_terminal {
+        true => tell(&mut Visible { inner: &mut file, lead: false })?,
+        false => tell(&mut file)?,
+    }
+    file.flush()
+}
+
+/// Syncs the folder that a file is in, so that its name is on the disk.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// For a terminal: control characters other than newline and tab in caret notation, or as `<U+009B>`.
+struct Visible<W> {
+    inner: W,
+    /// The last byte was the first of two that can be a control character.
+    lead: bool,
+}
+
+impl<W: Write> Write for Visible<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for &byte in bytes {
+            match byte {
+                0x80..=0x9f if self.lead => write!(self.inner, "<U+{byte:04X}>")?,
+                _ if self.lead => self.inner.write_all(&[0xc2, byte])?,
+                0xc2 => {}
+                b'\n' | b'\t' => self.inner.write_all(&[byte])?,
+                0..=0x1f => self.inner.write_all(&[b'^', byte + b'@'])?,
+                0x7f => self.inner.write_all(b"^?")?,
+                _ => self.inner.write_all(&[byte])?,
+            }
+            self.lead = byte == 0xc2 && !self.lead;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_become_visible() {
+        let mut whole = Vec::new();
+        let mut visible = Visible { inner: &mut whole, lead: false };
+        for piece in "a\tb\nc\x1b[31m\r\x7f\u{9b}é\0\u{a0}".as_bytes().chunks(1) {
+            visible.write_all(piece).unwrap();
+        }
+        assert_eq!(String::from_utf8(whole).unwrap(), "a\tb\nc^[[31m^M^?<U+009B>é^@\u{a0}");
+    }
+}
