@@ -68,5 +68,49 @@ fuzz: ## fuzz the response handling for FUZZ_SECONDS (120); needs a C++ compiler
 		-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 > log 2>&1; \
 		then grep '^stat::' log; else tail -n 40 log; exit 1; fi
 
-install: build ## install into DESTDIR and PREFIX (/usr/local)
-	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/relevance-run
+# Root often has no rustc in PATH, and so no way to ask for the target: what was built last is meant.
+BUILT = $(if $(filter file,$(origin TARGET)),$(shell ls -t $(TARGET_DIR)/$(ARCH)-unknown-linux-*/release/relevance-run \
+	2> /dev/null | head -n 1),$(wildcard $(BINARY)))
+
+install: ## install into DESTDIR and PREFIX (/usr/local) what make build built, with man page and completions
+	@test -n "$(BUILT)" || { echo "no binary is there to install: run make build first" >&2; exit 1; }
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" ./.install.sh install $(BUILT)
+
+uninstall: ## take away exactly what make install laid there
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" ./.install.sh uninstall
+
+# What is shipped is built apart: without the paths of this machine, and with the list of its crates inside, for the
+# scanners of containers, where cargo-auditable is installed. From every clone of a commit it is the same.
+DIST = $(TARGET_DIR)/dist
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+SHIPPED = $(DIST)/build/$(TARGET)/release/relevance-run
+TREE = $(DIST)/relevance-run-$(VERSION)-$(TARGET)
+SOURCE = $(DIST)/relevance-run-$(VERSION)-source
+IMAGE = $(DIST)/relevance-run-$(VERSION).oci.tar
+dist deb image: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+
+.PHONY: uninstall shipped dist deb image
+
+shipped:
+	RUSTFLAGS="$(RUSTFLAGS_STATIC) --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo $(RUSTFLAGS)" \
+		cargo $(if $(shell cargo auditable --version 2> /dev/null),auditable) build --release --locked \
+		--bin relevance-run --target $(TARGET) --target-dir $(DIST)/build
+	@rm -rf $(TREE) && mkdir -p $(TREE)/bin && cp $(SHIPPED) $(TREE)/bin && cp -R README.md src/share $(TREE)
+	@.ci/notices $(TARGET) $(TREE)/share/doc/relevance-run
+
+dist: shipped ## pack binary, man page, completions, examples and notices, and the source, into target/dist
+	@tar --sort=name --format=ustar --mtime=@$$SOURCE_DATE_EPOCH --owner=0 --group=0 --numeric-owner \
+		--mode=u=rwX,go=rX -C $(DIST) -cf $(TREE).tar $(notdir $(TREE))
+	@git archive --prefix=relevance-run-$(VERSION)/ -o $(SOURCE).tar HEAD
+	@gzip -9nf $(TREE).tar $(SOURCE).tar
+	@cd $(DIST) && for name in $(notdir $(TREE) $(SOURCE)); do \
+		sha256sum $$name.tar.gz > $$name.tar.gz.sha256; wc -c $$name.tar.gz; done
+
+deb: shipped ## build a Debian package; needs cargo-deb
+	@.ci/debian/stage $(TREE) $(DIST)/build/$(TARGET)/release/debian $(VERSION)
+	@CARGO_TARGET_DIR=$(DIST)/build cargo deb --quiet --no-build --no-strip --target $(TARGET) --output $(DIST)/
+	@wc -c $(DIST)/*.deb
+
+image: shipped ## make an OCI archive of the binary alone, FROM scratch; needs buildah or docker buildx
+	@.ci/image $(SHIPPED) $(VERSION) $(IMAGE)
+	@wc -c $(IMAGE)
