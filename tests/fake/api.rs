@@ -42,6 +42,17 @@ impl Api {
     }
 
     pub fn answer(&self, request: &Request) -> Reply {
+        let parts: Vec<&str> = request.path().split('/').collect();
+        // What is told of an agent is told to everyone.
+        if let ("GET", ["", "latest", "agents", agent, "get"]) = (request.method.as_str(), parts.as_slice()) {
+            return match *agent {
+                "missing" => Reply::error(404, "Agent missing not found", "agent_not_found"),
+                agent => Reply::json(
+                    200,
+                    json!({"agent": {"agent_id": agent, "name": "Demo agent", "project": "demo-project"}}),
+                ),
+            };
+        }
         match request.header("Authorization") {
             None | Some("") => {
                 let message = "Authorization header cannot be missing or empty";
@@ -53,15 +64,21 @@ impl Api {
                 return Reply::error(400, &format!("User key with id {id} not found"), "unset_error_type");
             }
         }
-        let parts: Vec<&str> = request.path().split('/').collect();
         match (request.method.as_str(), parts.as_slice()) {
             ("POST", ["", "latest", "agents", "trigger"]) => self.trigger(&request.body),
+            ("GET", ["", "latest", "auth", "info"]) => {
+                Reply::json(200, json!({"user_id": "demo-user", "key_id": "demo-key", "permissions": []}))
+            }
             ("GET", ["", "latest", "studios", "agent_empty_chain_inline", "async_poll", job]) => {
                 let only_ending = request.query("ending_update_only") == Some("true");
                 let after = request.query("after_message_id").and_then(|id| id.parse().ok()).unwrap_or(0);
                 self.poll(job, only_ending, after)
             }
-            _ => Reply::error(404, "Not found", "not_found"),
+            _ => Reply::new(
+                404,
+                &[("Content-Type", "text/html")],
+                "<!DOCTYPE html><html><body>Cannot find it</body></html>",
+            ),
         }
     }
 

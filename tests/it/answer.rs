@@ -246,3 +246,60 @@ fn output_that_cannot_be_written_is_said_before_anything_is_sent() {
         output.fails(2, &["--output", "choose another file"]);
     }
 }
+
+/// A link may lead to a file that is not there yet, also over another link and into another folder.
+#[test]
+fn output_follows_a_link_to_a_file_that_is_not_there_yet() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.0.join("inner")).unwrap();
+    std::os::unix::fs::symlink("inner/second", folder.0.join("first")).unwrap();
+    std::os::unix::fs::symlink("../real", folder.0.join("inner/second")).unwrap();
+    for _ in 0..2 {
+        let api = Script::run().poll(answered("Hi!")).start();
+        relevance_run(&api).arg("-o").arg(folder.0.join("first")).arg("Hello").run().exits(0);
+        assert_eq!(std::fs::read_to_string(folder.0.join("real")).unwrap(), "Hi!\n");
+        assert!(folder.0.join("first").symlink_metadata().unwrap().is_symlink());
+        assert_eq!(folder.names(), ["first", "inner", "real"]);
+    }
+    // Links in a circle lead nowhere.
+    std::os::unix::fs::symlink("circle", folder.0.join("circle")).unwrap();
+    let api = Script::new().start();
+    relevance_run(&api).arg("-o").arg(folder.0.join("circle")).arg("Hello").run().fails(2, &["circle"]);
+}
+
+#[test]
+fn output_to_a_socket_or_a_device_that_cannot_be_written_is_refused_before_anything_is_sent() {
+    let folder = Folder::new();
+    let socket = folder.0.join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let api = Script::new().start();
+    let output = relevance_run(&api).arg("-o").arg(&socket).arg("Hello").run();
+    output.fails(2, &["--output", "socket", "choose another file"]);
+}
+
+#[test]
+fn output_to_a_long_name() {
+    let folder = Folder::new();
+    let name = "n".repeat(250);
+    let api = Script::run().poll(answered("Hi!")).start();
+    relevance_run(&api).arg("-o").arg(folder.0.join(&name)).arg("Hello").run().exits(0);
+    assert_eq!(folder.names(), [name]);
+}
+
+/// `/dev/stdout` is standard output itself: what stands before it in a file stays, and what comes after it follows.
+#[test]
+fn output_to_standard_output_by_its_other_names() {
+    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "-"] {
+        let folder = Folder::new();
+        let api = Script::run().poll(answered("Hi!")).start();
+        let script = format!(r#"{{ echo before; "$RUN" "$@" -o {name}; echo after; }} > "$INTO""#);
+        let command = relevance_run(&api).arg("Hello").env("INTO", folder.0.join("all"));
+        command.in_shell(&script).run().exits(0);
+        assert_eq!(std::fs::read_to_string(folder.0.join("all")).unwrap(), "before\nHi!\nafter\n", "{name}");
+        assert_eq!(folder.names(), ["all"]);
+    }
+    // Process substitution in other shells: a pipe, opened by its name.
+    let api = Script::run().poll(answered("Hi!")).start();
+    let command = relevance_run(&api).args(["-o", "/dev/fd/7", "Hello"]);
+    command.in_shell(r#"exec 7>&1 >/dev/null; exec "$RUN" "$@""#).run().answers("Hi!");
+}

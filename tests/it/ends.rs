@@ -50,7 +50,7 @@ fn ended_by(signal: Signal, command: Cmd, reached: impl FnOnce()) -> crate::comm
 
 #[test]
 fn each_signal_ends_a_sleep() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)] {
         let api = Script::run().poll(in_progress()).start();
         let command = relevance_run(&api).args(["-i", "1h", "Hello"]);
         let output = ended_by(signal, command, || api.wait_for_requests(2));
@@ -326,4 +326,24 @@ fn messages_to_nobody_are_no_panic() {
     assert_eq!(output.stdout, b"Hi!\n");
     let mut command = relevance_run(&api).args(["--typo"]).command;
     assert_eq!(command.stderr(full()).output().unwrap().status.code(), Some(2));
+}
+
+/// A very short timeout is not the same as none.
+#[test]
+fn a_timeout_too_short_to_tell_is_over_at_once() {
+    let api = Script::new().start();
+    let output = relevance_run(&api).args(["-t", "0.0000000001", "Hello"]).run();
+    output.exits(4).says(&["timeout", "nothing was started"]);
+    assert!(api.requests().is_empty());
+}
+
+/// What is asked for with `Retry-After` is waited for; that the backoff is longer is no reason to give up earlier.
+#[test]
+fn a_short_retry_after_does_not_end_the_wait_early() {
+    let _timed = crate::timed();
+    let busy = Reply::new(429, &[("Retry-After", "1")], "");
+    let api = Script::run().poll_forever(busy).start();
+    let output = relevance_run(&api).args(["--timeout", "4s", "Hello"]).run();
+    output.fails(124, &["the timeout of 4s passed", "429"]).resumes(RUN);
+    assert!(output.took >= Duration::from_millis(3900), "gave up after {:?}", output.took);
 }

@@ -96,3 +96,68 @@ fn a_server_that_is_not_trusted_is_sent_nothing() {
     relevance_run(&api).arg("Hello").run().fails(4, &["certificate"]).never_says(KEY);
     assert!(api.requests().is_empty());
 }
+
+/// In any form in which JSON can write it, wherever it comes back; and what is printed as JSON is still JSON.
+#[test]
+fn escaped_echoes_are_redacted() {
+    let token = "project-1:sk-aa/bb0123456789";
+    for echo in [
+        r"sk-aa\/bb0123456789",
+        r"\u0073k-aa/bb0123456789",
+        r"\u0073\u006b\u002D\u0061a\u002fbb0123456789",
+        r"sk-aa\u002Fbb012345678\u0039",
+        r"project-1:sk-aa\/bb0123456789",
+        // JSON within JSON.
+        r"key: \\\/sk-aa\\/bb0123456789",
+        r"\\u0073k-aa/bb0123456789",
+    ] {
+        let success = format!(
+            r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{{"output":{{"answer":"{echo}","x":"{echo}"}}}}}}]}}"#
+        );
+        let structured = success.replace("answer", "other");
+        let fail = format!(
+            r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":[{{"body":"{echo}"}},"{echo}"]}}]}}"#
+        );
+        let refusal = format!(r#"{{"message":"{echo}"}}"#);
+        let odd = format!(r#"{{"type":"{echo}","updates":[{{"type":"{echo}"}}]}}"#);
+        for (body, code) in [(&success, 0), (&structured, 0), (&fail, 1)] {
+            for option in ["--json", "-vv", "--quiet"] {
+                let script = Script::run().poll(Reply::text(200, &odd)).poll(Reply::text(200, body));
+                let api = script.start();
+                let command = relevance_run(&api).env("RELEVANCE_AUTH_TOKEN", token);
+                let output = command.args([option, "-i", "1ms", "Hello"]).run();
+                output.exits(code);
+                hides(&output, echo);
+                if option == "--json" {
+                    output.json();
+                }
+            }
+        }
+        for (script, code) in [
+            (Script::new().trigger(Reply::text(401, &refusal)), 3),
+            (Script::new().trigger(Reply::text(200, &refusal)), 5),
+            (Script::run().poll(Reply::text(403, &refusal)), 5),
+        ] {
+            let api = script.start();
+            let command = relevance_run(&api).env("RELEVANCE_AUTH_TOKEN", token);
+            let output = command.args(["-vv", "--json", "Hello"]).run();
+            output.exits(code).json();
+            hides(&output, echo);
+        }
+    }
+}
+
+/// However often what was printed is read as JSON, the key does not come out.
+#[track_caller]
+fn hides(output: &crate::command::Output, echo: &str) {
+    for text in [String::from_utf8_lossy(&output.stdout).into_owned(), output.stderr.clone()] {
+        let mut plain = text;
+        for _ in 0..3 {
+            assert!(!plain.contains("bb012345678"), "{echo}\n{output}");
+            plain = plain.replace("\\\\", "\\").replace("\\/", "/");
+            for (code, letter) in [("0073", "s"), ("006b", "k"), ("002f", "/"), ("002F", "/"), ("0039", "9")] {
+                plain = plain.replace(&format!("\\u{code}"), letter);
+            }
+        }
+    }
+}

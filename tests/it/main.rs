@@ -24,6 +24,10 @@ mod tunnel;
 mod answer;
 /// The command line's corners.
 mod arguments;
+/// What blocks, and what must happen all the same.
+mod blocked;
+/// `--check`.
+mod check;
 /// Signals, the deadline, lost output.
 mod ends;
 /// The fake API itself, held against API.md.
@@ -34,6 +38,8 @@ mod hostile;
 mod isolated;
 /// The key, which stays where it is.
 mod key;
+/// Killed at every system call; needs strace.
+mod killed;
 /// Two hundred at once, and twenty thousand polls.
 mod load;
 /// The README and the help, held against each other.
@@ -44,10 +50,14 @@ mod mistakes;
 mod pace;
 /// Proxies, beside curl.
 mod proxy;
+/// The run file, and ends that tell.
+mod run_file;
 /// A terminal.
 mod screen;
 /// The environment.
 mod settings;
+/// Limits of minutes; run apart.
+mod slow;
 /// What is waited through.
 mod survive;
 /// Certificates.

@@ -16,16 +16,16 @@ use crate::eventually;
 use crate::fake::server::Reply;
 use crate::script::{Script, answered, in_progress};
 
-struct Screen {
+pub struct Screen {
     master: OwnedFd,
-    terminal: OwnedFd,
+    pub terminal: OwnedFd,
     seen: Arc<Mutex<vt100::Parser>>,
     /// Every byte, as it came.
     raw: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Screen {
-    fn new(columns: u16) -> Screen {
+    pub fn new(columns: u16) -> Screen {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();

@@ -20,6 +20,7 @@ pub const TOKEN: &str = "project-1:sk-0123456789abcdefghij";
 pub struct Script {
     triggers: VecDeque<Reply>,
     polls: VecDeque<Reply>,
+    checks: VecDeque<Reply>,
     /// The reply to every further poll.
     polls_after: Option<Reply>,
     tls: Option<Arc<ServerConfig>>,
@@ -88,6 +89,12 @@ impl Script {
         self
     }
 
+    /// A reply to what `--check` asks.
+    pub fn check(mut self, reply: Reply) -> Script {
+        self.checks.push_back(reply);
+        self
+    }
+
     pub fn polls(mut self, count: usize, reply: Reply) -> Script {
         self.polls.extend(vec![reply; count]);
         self
@@ -125,6 +132,9 @@ impl State {
             ("GET", path) if path.starts_with("/latest/studios/") && path.contains("/async_poll/") => {
                 let next = self.script.polls.pop_front();
                 next.or_else(|| self.script.polls_after.clone())
+            }
+            ("GET", path) if path == "/latest/auth/info" || path.starts_with("/latest/agents/") => {
+                self.script.checks.pop_front()
             }
             _ => None,
         };
@@ -178,5 +188,6 @@ impl Drop for Scripted {
         assert!(state.unexpected.is_empty(), "not expected: {:?}", state.unexpected);
         assert!(state.script.triggers.is_empty(), "{} triggers were not sent", state.script.triggers.len());
         assert!(state.script.polls.is_empty(), "{} polls were not sent", state.script.polls.len());
+        assert!(state.script.checks.is_empty(), "{} checks were not sent", state.script.checks.len());
     }
 }

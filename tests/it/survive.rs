@@ -193,3 +193,49 @@ fn a_connection_that_swallows_the_poll() {
     output.answers("Hi!");
     assert_eq!(api.triggers(), 1);
 }
+
+/// The status counts once the head is read; only a success needs its body whole.
+#[test]
+fn a_status_counts_whatever_becomes_of_the_body() {
+    let broken = |status: u16| {
+        let head = format!("HTTP/1.1 {status} Status\r\nContent-Length: 1000\r\n\r\n{{\"message\":\"no");
+        [Step::Close, Step::Reset].map(|end| Reply::raw(head.clone()).then(end))
+    };
+    let trickling = |status: u16| {
+        let head = format!("HTTP/1.1 {status} Status\r\nContent-Length: 100000\r\n\r\n");
+        Reply::raw(head).then(Step::Repeat { piece: b"x".to_vec(), every: Duration::from_millis(50) })
+    };
+    let stalling =
+        |status: u16| Reply::raw(format!("HTTP/1.1 {status} Status\r\nContent-Length: 1000\r\n\r\nx")).then(Step::Hang);
+    thread::scope(|scope| {
+        for status in [401, 403, 422, 302] {
+            for reply in broken(status).into_iter().chain([trickling(status), stalling(status)]) {
+                scope.spawn(move || {
+                    let said = status.to_string();
+                    let api = Script::new().trigger(reply.clone()).start();
+                    let output = relevance_run(&api).args(["-t", "5s", "Hello"]).run();
+                    output.fails(3, &[&said]).does_not_resume();
+                    let api = Script::run().poll(reply).start();
+                    let output = relevance_run(&api).args(["-t", "5s", "Hello"]).run();
+                    output.fails(5, &[&said]).resumes(RUN);
+                });
+            }
+        }
+        for reply in broken(429) {
+            scope.spawn(move || {
+                let api =
+                    Script::new().trigger(reply.clone()).trigger(triggered()).poll(reply).poll(answered("Hi!")).start();
+                relevance_run(&api).args(["-i", "1ms", "Hello"]).run().answers("Hi!");
+                assert_eq!(api.triggers(), 2);
+            });
+        }
+        for reply in broken(200) {
+            scope.spawn(move || {
+                let api = Script::new().trigger(reply.clone()).start();
+                relevance_run(&api).arg("Hello").run().fails(5, &["may have been started"]);
+                let api = Script::run().poll(reply).poll(answered("Hi!")).start();
+                relevance_run(&api).args(["-i", "1ms", "Hello"]).run().answers("Hi!");
+            });
+        }
+    });
+}
