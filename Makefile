@@ -3,21 +3,39 @@
 PREFIX ?= /usr/local
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 
-# Static on any Linux: the musl target where its standard library is installed, else glibc linked in.
-ARCH := $(shell uname -m)
-MUSL := $(ARCH)-unknown-linux-musl
-TARGET ?= $(if $(wildcard $(shell rustc --print target-libdir --target $(MUSL) 2>/dev/null)),$(MUSL),$(ARCH)-unknown-linux-gnu)
+# On Linux a static executable for any Linux: for the host's musl target where Rust's standard library for it is
+# installed, else with the host's own libc linked in. Elsewhere what `cargo build` makes.
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+MUSL := $(subst -gnu,-musl,$(HOST))
+TARGET ?= $(if $(wildcard $(shell rustc --print target-libdir --target $(MUSL) 2>/dev/null)),$(MUSL),$(HOST))
 BINARY = $(TARGET_DIR)/$(TARGET)/release/relevance-run
-RUSTFLAGS_STATIC = -C target-feature=+crt-static
+# What is tested with `make test BINARY=path` is there already.
+BUILT = $(if $(filter command,$(origin BINARY)),,build)
 
-.PHONY: help build where demo test isolated recipes check fake-api fuzz bench bloat install
+# The same bytes from the same source, lock file, Rust (printed) and linker, whoever builds: no path of theirs is kept.
+SYSROOT := $(shell rustc --print sysroot 2>/dev/null)
+COMMIT := $(shell rustc -vV 2>/dev/null | sed -n 's/^commit-hash: //p')
+FLAGS = "--remap-path-prefix=$(CURDIR)=." \
+	"--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src=" \
+	"--remap-path-prefix=$(SYSROOT)/lib/rustlib/src/rust=/rustc/$(COMMIT)"
+ifneq (,$(findstring -linux-,$(TARGET)))
+FLAGS += -Ctarget-feature=+crt-static
+# At a fixed address with musl: a position-independent executable is 0.1 MB larger.
+FLAGS += $(if $(findstring -musl,$(TARGET)),-Crelocation-model=static)
+# GNU ld, where there is one, whatever else is set: told so, it leaves out a tenth of the file.
+GNU_LD = -Clink-arg=-fuse-ld=bfd -Clink-arg=-Wl,--no-eh-frame-hdr,-T,src/static.ld
+FLAGS += $(if $(shell command -v ld.bfd 2>/dev/null),$(GNU_LD))
+endif
+ENCODED_FLAGS = CARGO_ENCODED_RUSTFLAGS="$$(printf '%s\037' $(RUSTFLAGS) $(FLAGS) | sed 's/.$$//')"
+
+.PHONY: help build where demo test isolated slow recipes check fake-api fuzz bench bloat install
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
 
-build: ## build the static binary
-	RUSTFLAGS="$(RUSTFLAGS_STATIC) $(RUSTFLAGS)" cargo build --release --locked --bin relevance-run --target $(TARGET)
-	@echo "static for $(TARGET): $(BINARY), $$(wc -c < $(BINARY)) bytes"
+build: ## build the binary that is handed out: static on Linux
+	$(ENCODED_FLAGS) cargo build --release --locked --bin relevance-run --target $(TARGET)
+	@echo "$(BINARY): $$(wc -c < $(BINARY)) bytes, for $(TARGET), by $$(rustc -V)"
 
 where:
 	@echo $(BINARY)
@@ -26,15 +44,18 @@ demo: build ## run the program against an embedded fake API; no account is neede
 	@cargo build --quiet --locked --example fake-api
 	@$(TARGET_DIR)/debug/examples/fake-api -- sh -c '$(BINARY) --verbose "Hello, who is there?"; echo "exit code: $$?"'
 
-test: build ## run the whole suite, against the static binary
+test: $(BUILT) ## run the whole suite, against the static binary or BINARY=path
 	RELEVANCE_RUN=$(abspath $(BINARY)) RUST_TEST_THREADS=16 cargo test --locked
 
-isolated: build ## as root: the tests that need a network and a root folder of their own
+isolated: $(BUILT) ## as root, with strace: what needs a network and a root of its own, and to be killed (BINARY=path)
 	cargo test --locked --no-run
 	mkdir -p $(TARGET_DIR)/isolated && echo 'nameserver 127.0.0.1' > $(TARGET_DIR)/isolated/resolv.conf
 	RELEVANCE_RUN=$(abspath $(BINARY)) unshare --net --mount sh -c 'ip link set lo up && \
 		mount --bind $(TARGET_DIR)/isolated/resolv.conf /etc/resolv.conf && \
-		cargo test --locked --offline --test it -- --ignored isolated::$(ONLY)'
+		cargo test --locked --offline --test it -- --ignored $(or $(ONLY),isolated:: killed::)'
+
+slow: $(BUILT) ## the limits of one request, which are minutes (BINARY=path)
+	RELEVANCE_RUN=$(abspath $(BINARY)) cargo test --locked --test it -- --ignored slow::
 
 recipes: build ## check the files in the README with real validators, and run its shell recipes
 	.ci/recipes $(abspath $(BINARY)) $(TARGET_DIR)/recipes
@@ -51,7 +72,7 @@ bench: build ## compare CPU, memory, requests and pace with what people use toda
 	@$(TARGET_DIR)/debug/examples/bench $(abspath $(BINARY))
 
 bloat: ## what each crate costs in the binary; needs cargo-bloat (cargo install cargo-bloat)
-	RUSTFLAGS="$(RUSTFLAGS_STATIC) $(RUSTFLAGS)" cargo bloat --release --locked --bin relevance-run --target $(TARGET) \
+	$(ENCODED_FLAGS) cargo bloat --release --locked --bin relevance-run --target $(TARGET) \
 		--target-dir $(TARGET_DIR)/bloat --crates -n 12
 
 # The coverage instrumentation that libFuzzer needs, by stable flags.
@@ -62,25 +83,25 @@ FUZZ_FLAGS = --cfg fuzzing -C debug-assertions -C codegen-units=1 -C passes=sanc
 	-C llvm-args=-sanitizer-coverage-pc-table -C llvm-args=-sanitizer-coverage-trace-compares
 
 fuzz: ## fuzz the response handling for FUZZ_SECONDS (120); needs a C++ compiler
-	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --locked --example fuzz --target $(ARCH)-unknown-linux-gnu --target-dir $(FUZZ_DIR)
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --locked --example fuzz --target $(HOST) --target-dir $(FUZZ_DIR)
 	@mkdir -p $(FUZZ_DIR)/corpus
-	@cd $(FUZZ_DIR) && if $(ARCH)-unknown-linux-gnu/debug/examples/fuzz corpus $(abspath tests/fuzz-seeds) \
+	@cd $(FUZZ_DIR) && if $(HOST)/debug/examples/fuzz corpus $(abspath tests/fuzz-seeds) \
 		-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 > log 2>&1; \
 		then grep '^stat::' log; else tail -n 40 log; exit 1; fi
 
 # Root often has no rustc in PATH, and so no way to ask for the target: what was built last is meant.
-BUILT = $(if $(filter file,$(origin TARGET)),$(shell ls -t $(TARGET_DIR)/$(ARCH)-unknown-linux-*/release/relevance-run \
+LAST_BUILT = $(if $(filter file,$(origin TARGET)),$(shell ls -t $(TARGET_DIR)/*/release/relevance-run \
 	2> /dev/null | head -n 1),$(wildcard $(BINARY)))
 
 install: ## install into DESTDIR and PREFIX (/usr/local) what make build built, with man page and completions
-	@test -n "$(BUILT)" || { echo "no binary is there to install: run make build first" >&2; exit 1; }
-	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" ./.install.sh install $(BUILT)
+	@test -n "$(LAST_BUILT)" || { echo "no binary is there to install: run make build first" >&2; exit 1; }
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" ./.install.sh install $(LAST_BUILT)
 
 uninstall: ## take away exactly what make install laid there
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" ./.install.sh uninstall
 
-# What is shipped is built apart: without the paths of this machine, and with the list of its crates inside, for the
-# scanners of containers, where cargo-auditable is installed. From every clone of a commit it is the same.
+# What is shipped is built apart, with the list of its crates inside for the scanners of containers, where
+# cargo-auditable is installed. From every clone of a commit it is the same.
 DIST = $(TARGET_DIR)/dist
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 SHIPPED = $(DIST)/build/$(TARGET)/release/relevance-run
@@ -92,8 +113,7 @@ dist deb image: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 .PHONY: uninstall shipped dist deb image
 
 shipped:
-	RUSTFLAGS="$(RUSTFLAGS_STATIC) --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo $(RUSTFLAGS)" \
-		cargo $(if $(shell cargo auditable --version 2> /dev/null),auditable) build --release --locked \
+	$(ENCODED_FLAGS) cargo $(if $(shell cargo auditable --version 2> /dev/null),auditable) build --release --locked \
 		--bin relevance-run --target $(TARGET) --target-dir $(DIST)/build
 	@rm -rf $(TREE) && mkdir -p $(TREE)/bin && cp $(SHIPPED) $(TREE)/bin && cp -R README.md src/share $(TREE)
 	@.ci/notices $(TARGET) $(TREE)/share/doc/relevance-run

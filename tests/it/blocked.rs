@@ -101,7 +101,9 @@ fn details_that_nobody_reads() {
         ends_in_time(
             command,
             &end,
-            |command| drop(command.stdout(Stdio::null()).stderr(full)),
+            |command| {
+                command.stdout(Stdio::null()).stderr(full);
+            },
             || api.wait_for_requests(5),
         );
     }
@@ -138,7 +140,9 @@ fn a_terminal_stopped_with_ctrl_s() {
             ends_in_time(
                 command,
                 &end,
-                |command| drop(command.stdout(stdout).stderr(terminal())),
+                |command| {
+                    command.stdout(stdout).stderr(terminal());
+                },
                 || api.wait_for_requests(5),
             );
             // Standard output works, and has what there is to tell.
@@ -158,7 +162,14 @@ fn a_result_that_nobody_takes() {
             let (_unread, full) = full_pipe();
             let (messages, stderr) = std::io::pipe().unwrap();
             let command = relevance_run(&api).args(if json { vec!["--json", "Hello"] } else { vec!["Hello"] });
-            ends_in_time(command, &end, |it| drop(it.stdout(full).stderr(stderr)), || api.wait_for_requests(2));
+            ends_in_time(
+                command,
+                &end,
+                |it| {
+                    it.stdout(full).stderr(stderr);
+                },
+                || api.wait_for_requests(2),
+            );
             let said = all(messages);
             assert!(said.ends_with(RESUME) && said.lines().count() == 2, "{said}");
         }
@@ -169,7 +180,14 @@ fn a_result_that_nobody_takes() {
         let (_unread, full) = full_pipe();
         let (messages, stderr) = std::io::pipe().unwrap();
         let command = relevance_run(&api).args(["--json", "Hello"]);
-        ends_in_time(command, &end, |it| drop(it.stdout(full).stderr(stderr)), || api.wait_for_requests(2));
+        ends_in_time(
+            command,
+            &end,
+            |it| {
+                it.stdout(full).stderr(stderr);
+            },
+            || api.wait_for_requests(2),
+        );
         assert!(all(messages).ends_with(RESUME));
     }
 }
@@ -187,7 +205,9 @@ fn a_result_for_a_fifo_that_nobody_reads() {
             ends_in_time(
                 command,
                 &end,
-                |it| drop(it.stdout(Stdio::null()).stderr(stderr)),
+                |it| {
+                    it.stdout(Stdio::null()).stderr(stderr);
+                },
                 || api.wait_for_requests(1 + usize::from(!no_wait)),
             );
             assert!(all(messages).ends_with(RESUME));
@@ -205,26 +225,54 @@ fn a_settled_outcome_keeps_its_code() {
         let (folder, api) = (Folder::new(), refusing());
         let (messages, stderr) = std::io::pipe().unwrap();
         let command = relevance_run(&api).arg("-o").arg(fifo(&folder, "fifo")).args(["--json", "Hello"]);
-        ends_in_time(command, &end, |it| drop(it.stderr(stderr)), || api.wait_for_requests(1));
+        ends_in_time(
+            command,
+            &end,
+            |it| {
+                it.stderr(stderr);
+            },
+            || api.wait_for_requests(1),
+        );
         let said = all(messages);
         assert!(said.contains("422") && said.lines().count() == 1, "{said}");
         // Neither can.
         let (api, (_unread, full)) = (refusing(), full_pipe());
         let error = full.try_clone().unwrap();
         let command = relevance_run(&api).args(["--json", "Hello"]);
-        ends_in_time(command, &end, |it| drop(it.stdout(full).stderr(error)), || api.wait_for_requests(1));
+        ends_in_time(
+            command,
+            &end,
+            |it| {
+                it.stdout(full).stderr(error);
+            },
+            || api.wait_for_requests(1),
+        );
     }
     for end in both(1) {
         let fail = crate::script::poll("failed", serde_json::json!({"type": "chain-fail"}));
         let (api, (_unread, full)) = (Script::run().poll(fail).start(), full_pipe());
         let command = relevance_run(&api).arg("Hello");
-        ends_in_time(command, &end, |it| drop(it.stdout(Stdio::null()).stderr(full)), || api.wait_for_requests(2));
+        ends_in_time(
+            command,
+            &end,
+            |it| {
+                it.stdout(Stdio::null()).stderr(full);
+            },
+            || api.wait_for_requests(2),
+        );
     }
     // Of the command line, and of the environment.
     for command in [bare().arg("--typo"), bare().arg("Hello")] {
         let (_unread, full) = full_pipe();
         let end = End::Signal(Signal::TERM, 2);
-        ends_in_time(command, &end, |it| drop(it.stderr(full)), || {});
+        ends_in_time(
+            command,
+            &end,
+            |it| {
+                it.stderr(full);
+            },
+            || {},
+        );
     }
 }
 
@@ -242,13 +290,27 @@ fn inlets_that_nobody_writes_to() {
             (relevance_run(&api).arg("--file").arg(&path), "--file"),
         ] {
             let (messages, stderr) = std::io::pipe().unwrap();
-            ends_in_time(command, &end, |it| drop(it.stderr(stderr)), || {});
+            ends_in_time(
+                command,
+                &end,
+                |it| {
+                    it.stderr(stderr);
+                },
+                || {},
+            );
             let said = all(messages);
             assert!(said.contains(what) && said.contains("nothing was started"), "{said}");
         }
         let (messages, stderr) = std::io::pipe().unwrap();
         let (silent, _open) = std::io::pipe().unwrap();
-        ends_in_time(relevance_run(&api), &end, |it| drop(it.stdin(silent).stderr(stderr)), || {});
+        ends_in_time(
+            relevance_run(&api),
+            &end,
+            |it| {
+                it.stdin(silent).stderr(stderr);
+            },
+            || {},
+        );
         assert!(all(messages).contains("still reading standard input"));
     }
     assert!(api.requests().is_empty());

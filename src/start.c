@@ -1,0 +1,46 @@
+/* What must be settled before main, since Rust's own start comes too late for it or cannot say it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+
+/*
+ * One heap for all threads: glibc would reserve 64 MiB of address space for each that allocates anything, which under
+ * a limit of address space is missing where an answer needs it. No two threads here are busy at a time.
+ */
+__attribute__((constructor)) static void share_one_heap(void) {
+    mallopt(M_ARENA_MAX, 1);
+}
+#endif
+
+/*
+ * Where standard output is closed, Rust opens /dev/null there before main, for writing too: the answer would be gone
+ * without an error. Opened for reading only, each write to it fails with EBADF, as it would on the closed descriptor,
+ * and no file that is opened later gets the number 1.
+ */
+__attribute__((constructor)) static void keep_closed_stdout_unwritable(void) {
+    if (fcntl(STDOUT_FILENO, F_GETFD) != -1 || errno != EBADF) {
+        return;
+    }
+    int null = open("/dev/null", O_RDONLY);
+    if (null != -1 && null != STDOUT_FILENO) {
+        dup2(null, STDOUT_FILENO);
+        close(null);
+    }
+}
+
+#ifdef STATIC_GLIBC
+#include <nss.h>
+
+/*
+ * A static glibc resolves names by itself from /etc/hosts and DNS. For any other source in /etc/nsswitch.conf it loads
+ * a library of the system at run time, and where that is of another glibc the process aborts. So the program never
+ * asks for one: whatever the file says, hosts are looked up in these two.
+ */
+__attribute__((constructor)) static void look_up_hosts_in_files_and_dns(void) {
+    __nss_configure_lookup("hosts", "files dns");
+}
+#endif
