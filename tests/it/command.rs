@@ -139,8 +139,12 @@ impl Running {
         send_signal(&self.child, signal);
     }
 
-    pub fn wait(mut self) -> Output {
-        let status = wait_within(&mut self.child, LIMIT);
+    pub fn wait(self) -> Output {
+        self.wait_within(LIMIT)
+    }
+
+    pub fn wait_within(mut self, limit: Duration) -> Output {
+        let status = wait_within(&mut self.child, limit);
         Output {
             code: status.code(),
             signal: status.signal(),

@@ -42,6 +42,8 @@ mod key;
 mod killed;
 /// Two hundred at once, and twenty thousand polls.
 mod load;
+/// What `-v` and `-vv` show.
+mod looking;
 /// The README and the help, held against each other.
 mod manual;
 /// The twenty likeliest mistakes, and what is said of each.

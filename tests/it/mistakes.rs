@@ -38,6 +38,50 @@ fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
         ("quoted key", token("\"project-1:sk-1234567\""), 2, &["RELEVANCE_AUTH_TOKEN", "without quotes"]),
         ("Bearer prefix", token("Bearer project-1:sk-1234567"), 2, &["RELEVANCE_AUTH_TOKEN", "leave out", "'Bearer'"]),
         (
+            "all that is missing at once",
+            Box::new(move |api| {
+                relevance_run(api)
+                    .unset("RELEVANCE_AUTH_TOKEN")
+                    .unset("RELEVANCE_BASE_URL")
+                    .unset("RELEVANCE_AGENT_ID")
+                    .arg("Hello")
+            }),
+            2,
+            &["set RELEVANCE_AUTH_TOKEN", "set RELEVANCE_REGION", "--agent ID or set RELEVANCE_AGENT_ID"],
+        ),
+        ("help as a word", with(&["help"]), 2, &["'help'", "--help", "-- help"]),
+        ("version as a word", with(&["version"]), 2, &["'version'", "--version", "-- version"]),
+        ("a misspelt option", with(&["--timout", "5m", "Hello"]), 2, &["--timout", "did you mean --timeout?"]),
+        ("another", with(&["--converstaion=c", "Hello"]), 2, &["did you mean --conversation?"]),
+        ("one that begins wrongly", with(&["--josn", "Hello"]), 2, &["did you mean --json?"]),
+        ("the region as an option", with(&["--region", "us", "Hello"]), 2, &["--region", "set RELEVANCE_REGION"]),
+        ("the key as an option", with(&["--token", "p:sk-1", "Hello"]), 2, &["--token", "RELEVANCE_AUTH_TOKEN"]),
+        ("the same with =", with(&["--api-key=sk-12345678", "Hello"]), 2, &["--api-key;", "RELEVANCE_AUTH_TOKEN"]),
+        ("a message as an option", with(&["-m", "Hello"]), 2, &["-m", "as an argument"]),
+        ("bad JSON", with(&["--set", "params={bad json}", "Hello"]), 2, &["--set params", "JSON", "single quotes"]),
+        ("a list that is none", with(&["--set", "x=[1,", "Hello"]), 2, &["--set x", "JSON"]),
+        ("the id of a failed command", with(&["-c", "null", "Hello"]), 2, &["--conversation null", "failed command"]),
+        ("the same in Python", with(&["-c", "None", "Hello"]), 2, &["--conversation None"]),
+        (
+            "a secret file that is not there",
+            Box::new(move |api| {
+                let file = folder.join("secret");
+                hello(api).unset("RELEVANCE_AUTH_TOKEN").env("RELEVANCE_AUTH_TOKEN_FILE", file)
+            }),
+            2,
+            &["RELEVANCE_AUTH_TOKEN_FILE", "/secret: No such file"],
+        ),
+        (
+            "the key in place of the file's path",
+            Box::new(move |api| {
+                hello(api).unset("RELEVANCE_AUTH_TOKEN").env("RELEVANCE_AUTH_TOKEN_FILE", "p:sk-1234567")
+            }),
+            2,
+            &["RELEVANCE_AUTH_TOKEN_FILE", "not shown"],
+        ),
+        ("an assignment for a token", token("RELEVANCE_AUTH_TOKEN=p:sk-1"), 2, &["NAME=value", "only the value"]),
+        ("an exported one", token("export RELEVANCE_AUTH_TOKEN=p:sk-1"), 2, &["NAME=value"]),
+        (
             "page's URL for an agent",
             with(&["-a", "https://app.relevanceai.com/agents/bcbe5a/p1/0f3c9a", "Hello"]),
             2,
@@ -82,6 +126,15 @@ fn mistakes_that_the_api_finds() {
     answered_by(wrong_region).fails(3, &["RELEVANCE_REGION"]);
     let unknown_agent = Reply::error(404, "Agent not found", "not_found");
     answered_by(unknown_agent).fails(3, &["Agent not found", "check the id of the agent or run"]);
+    answered_by(Reply::error(402, "Payment required", "x")).fails(3, &["402", "credits"]);
+    let no_path = Reply::new(404, &[], "<!DOCTYPE html><html>Cannot POST /agents/trigger</html>");
+    answered_by(no_path).fails(3, &["404", "no such path", "RELEVANCE_BASE_URL, which ends in /latest"]);
+    // A captive portal answers for everyone.
+    let login = || Reply::new(200, &[("Content-Type", "text/html")], "\n <html><title>Log in</title>");
+    answered_by(login()).fails(5, &["web page", "login page of the network", "Log in"]);
+    let api = Script::run().poll_forever(login()).start();
+    let output = relevance_run(&api).args(["-t", "400ms", "Hello"]).run();
+    output.fails(124, &["web page", "login page"]).resumes("studio-1/job-1");
     let api = Script::new().trigger(Reply::new(429, &[("Retry-After", "60")], "")).start();
     let rate_limit = relevance_run(&api).args(["--timeout", "5s", "Hello"]).run();
     rate_limit.fails(4, &["429", "the plan's rate limit is reached, so try again later"]);
@@ -94,7 +147,12 @@ fn mistakes_of_the_network() {
         |url: &str| relevance_run(&api).env("RELEVANCE_BASE_URL", url).args(["--timeout", "400ms", "Hello"]);
     // One attempt fits the timeout, and what went wrong with it is told.
     let no_name = format!("https://{}.example", "x".repeat(64));
-    elsewhere(&no_name).run().fails(4, &["check the network", "RELEVANCE_REGION", "nothing was started"]);
+    let said = format!("the name {}.example was not found", "x".repeat(64));
+    let parts = [&said, "check the network, and RELEVANCE_REGION, which makes it", "nothing was started"];
+    elsewhere(&no_name).run().fails(4, &parts);
+    let no_proxy =
+        elsewhere("https://api.example.com").env("HTTPS_PROXY", format!("http://{}.example", "x".repeat(64)));
+    no_proxy.run().fails(4, &[&said, "HTTPS_PROXY, which makes it"]);
     let proxy = elsewhere("https://api.example.com").env("HTTPS_PROXY", "http://127.0.0.1:9");
     proxy.run().fails(4, &["through the proxy 127.0.0.1:9", "refused", "nothing was started"]);
 

@@ -6,6 +6,9 @@ use crate::command::relevance_run;
 use crate::fake::server::{Reply, Step};
 use crate::script::{Script, answered};
 
+/// Longer than any of these takes.
+const PATIENCE: Duration = Duration::from_secs(240);
+
 fn seconds(count: u64) -> Step {
     Step::Pause(Duration::from_secs(count))
 }
@@ -21,7 +24,7 @@ fn a_steady_reply_is_taken_however_long_it_takes() {
         slow = slow.then(Step::Send(piece.to_vec())).then(seconds(11));
     }
     let api = Script::run().poll(slow).start();
-    let output = relevance_run(&api).args(["-t", "10m", "Hello"]).run();
+    let output = relevance_run(&api).args(["-t", "10m", "Hello"]).spawn().wait_within(PATIENCE);
     output.answers("Hi!");
     assert!(output.took > Duration::from_secs(110), "{output}");
 }
@@ -45,7 +48,7 @@ fn a_stall_of_half_a_minute_in_a_body_ends_the_attempt() {
 fn a_poll_that_is_held_is_waited_for_and_a_lost_one_given_up() {
     let held = answered("Hi!").after(Duration::from_secs(75));
     let api = Script::run().poll(Reply::hang()).poll(held).start();
-    let output = relevance_run(&api).args(["-v", "-t", "10m", "Hello"]).run();
+    let output = relevance_run(&api).args(["-v", "-t", "10m", "Hello"]).spawn().wait_within(PATIENCE);
     output.exits(0).prints("Hi!\n").says(&["timed out (receive response)"]);
     let polls = api.polls();
     let gap = (polls[1].at - polls[0].at).as_secs();
@@ -76,6 +79,7 @@ fn a_request_that_nobody_takes_is_given_up() {
     let output = command.stdin(vec![b'x'; 20 << 20]).args(["-t", "5m"]).run();
     output.fails(5, &["stalled for 30s", "may have been started"]);
     let took = output.took.as_secs();
-    assert!((30..40).contains(&took), "{output}");
+    // What the kernel takes into its buffers counts as going on.
+    assert!((30..100).contains(&took), "{output}");
     drop(taken.join());
 }
