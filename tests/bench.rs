@@ -1,6 +1,7 @@
 /*!
 `make bench`: the program beside what people use today, against the fake API over TLS; then the pace, from the pure
-function; then what a poll costs as a run's history grows. Everything stays on loopback.
+function; what a poll costs as a run's history grows; the memory for large replies; hundreds of runs at once; and, as
+root, name look-ups and a dead address. Everything stays on loopback, or in a network namespace made for it.
 */
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -40,11 +41,17 @@ fn main() -> io::Result<()> {
     if first == "--measure" {
         return measure(arguments.next().expect("a program").as_ref(), arguments);
     }
+    if first == "--isolated" {
+        return isolated(arguments.next().expect("the binary to measure").as_ref());
+    }
     let ours = PathBuf::from(first);
     let mut out = io::stdout().lock();
     whole_runs(&mut out, &ours)?;
     paces(&mut out)?;
-    growth(&mut out, &ours)
+    growth(&mut out, &ours)?;
+    memory(&mut out, &ours)?;
+    many(&mut out, &ours)?;
+    names(&mut out, &ours)
 }
 
 /// Runs a command and prints its CPU time in microseconds, its peak memory in KiB and its wall time in microseconds.
@@ -67,7 +74,7 @@ fn measure(program: &OsStr, arguments: impl Iterator<Item = std::ffi::OsString>)
     let micros = |time: nix::sys::time::TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
     let cpu = micros(children.user_time()) + micros(children.system_time());
     let peak = if children.max_rss() > own.max_rss() { children.max_rss() } else { sampled };
-    assert!(status.success(), "{program:?} failed: {status}");
+    assert!(status.success() || env::var_os("MAY_FAIL").is_some(), "{program:?} failed: {status}");
     writeln!(io::stdout(), "{cpu} {peak} {wall}")
 }
 
@@ -261,7 +268,7 @@ fn paces(out: &mut impl Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// What polls cost beside the loop that fetches the full list each time, which is what `--verbose` does.
+/// What polls cost beside the loop that fetches the full list each time, which is what `-vv` does.
 fn growth(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     let heads = ("updates", "polls", "short polls", "full polls", "bytes a short poll", "CPU ms in all");
     writeln!(
@@ -273,11 +280,9 @@ fn growth(out: &mut impl Write, ours: &Path) -> io::Result<()> {
         "{:<26}{:>10}{:>8}{:>14}{:>12}{:>20}{:>16}",
         "", heads.0, heads.1, heads.2, heads.3, heads.4, heads.5
     )?;
-    for (polls, name, option) in [
-        (7, "relevance-run", "--quiet"),
-        (20, "relevance-run", "--quiet"),
-        (20, "the full list each time", "--verbose"),
-    ] {
+    for (polls, name, option) in
+        [(7, "relevance-run", "--quiet"), (20, "relevance-run", "--quiet"), (20, "the full list each time", "-vv")]
+    {
         for history in [1, 1_000, 100_000] {
             let (short, full, bytes, cpu) = waiting(ours, option, history, polls)?;
             let each = bytes.checked_div(short).map_or("-".to_owned(), |bytes| bytes.to_string());
@@ -320,4 +325,241 @@ fn waiting(ours: &Path, option: &str, history: usize, last: usize) -> io::Result
     let cpu: f64 = text.split_whitespace().next().unwrap().parse().unwrap();
     let [polls, short, bytes] = [polls, short, bytes].map(|counter| counter.load(Ordering::SeqCst));
     Ok((short, polls - short, bytes, cpu / 1000.0))
+}
+
+/// The peak of memory for a reply of 40 MiB, as the run's result or as what is wrong with it.
+fn memory(out: &mut impl Write, ours: &Path) -> io::Result<()> {
+    const SIZE: usize = 40 << 20;
+    writeln!(out, "\nPeak memory for a reply of 40 MiB, in MiB and as a multiple of the reply")?;
+    let many = |piece: &str| piece.repeat(SIZE / piece.len() - 8);
+    let answer = |text: String| {
+        format!(r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{{"answer":"{text}"}}}}]}}"#)
+    };
+    let errors =
+        |list: String| format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":[{list}0]}}]}}"#);
+    let updates = |list: String| {
+        let end = r#"{"type":"chain-success","output":{"answer":"Hi!"}}"#;
+        format!(r#"{{"type":"complete","updates":[{list}{end}]}}"#)
+    };
+    for (name, body) in [
+        ("an answer", answer(many("x"))),
+        ("an answer of escapes", answer(many(r"\u0001"))),
+        ("updates that are numbers", updates(many("0,"))),
+        ("updates that are {}", updates(many("{},"))),
+        ("errors that are {}", errors(many("{},"))),
+        ("a page of a a a", many("a ")),
+    ] {
+        let is_page = name.starts_with("a page");
+        let server = Server::on("127.0.0.1:0", None, move |request| match (request.method.as_str(), is_page) {
+            ("POST", false) => Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": "j"}})),
+            (_, is_page) => Reply::text(if is_page { 400 } else { 200 }, &body),
+        })?;
+        let mut command = Command::new(env::current_exe()?);
+        command.arg("--measure").arg(ours).args(["--json", "Hello"]).env_clear().env("MAY_FAIL", "1");
+        command.env("RELEVANCE_BASE_URL", format!("http://{}", server.address));
+        command.env("RELEVANCE_AUTH_TOKEN", TOKEN).env("RELEVANCE_AGENT_ID", "bench-agent");
+        let output = command.stderr(Stdio::null()).output()?;
+        let text = String::from_utf8(output.stdout).unwrap();
+        let peak: f64 = text.split_whitespace().nth(1).unwrap().parse().unwrap();
+        let peak = peak / 1024.0;
+        writeln!(out, "{name:<26}{peak:>10.0}{:>10.1}", peak / 40.0)?;
+    }
+    Ok(())
+}
+
+/// What a waiting run costs on a machine that has hundreds of them, and what that makes of more, on paper.
+fn many(out: &mut impl Write, ours: &Path) -> io::Result<()> {
+    const SAMPLE: Duration = Duration::from_secs(20);
+    let python = env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/requests_loop.py");
+    let script = script.display().to_string();
+    let ours = ours.display().to_string();
+    let interval = ["--interval", "10s", "--timeout", "0", "Hello"];
+    writeln!(out, "\nRuns that wait at the same time, one poll in 10 s, each; sampled for {SAMPLE:?}")?;
+    let heads =
+        ("at once", "MiB each", "threads", "CPU ms/min each", "requests/min", "MiB for 1,000", "polls/s for 100,000");
+    writeln!(
+        out,
+        "{:<28}{:>9}{:>10}{:>9}{:>17}{:>14}{:>15}{:>21}",
+        "", heads.0, heads.1, heads.2, heads.3, heads.4, heads.5, heads.6
+    )?;
+    for (name, count, command) in [
+        ("relevance-run", 400, [&[ours.as_str()][..], &interval].concat()),
+        ("Python loop with requests", 40, vec![python.as_str(), script.as_str()]),
+    ] {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&requests);
+        let server = Server::on("127.0.0.1:0", None, move |request| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            match request.method.as_str() {
+                "POST" => Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": "j"}})),
+                _ => Reply::text(200, r#"{"type":"inprogress","updates":[]}"#),
+            }
+        })?;
+        let mut children = Vec::new();
+        for _ in 0..count {
+            let mut child = Command::new(command[0]);
+            child.args(&command[1..]).env_clear().env("POLL_SECONDS", "10");
+            child.env("PATH", env::var_os("PATH").unwrap_or_default());
+            child.env("RELEVANCE_BASE_URL", format!("http://{}", server.address));
+            child.env("RELEVANCE_AUTH_TOKEN", TOKEN).env("RELEVANCE_AGENT_ID", "bench-agent");
+            child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            match child.spawn() {
+                Ok(child) => children.push(child),
+                Err(_) => break,
+            }
+        }
+        // All have sent their trigger and their first poll.
+        let begun = Instant::now();
+        while requests.load(Ordering::SeqCst) < 2 * count && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let cpu = || -> f64 { children.iter().map(|child| cpu_seconds(child.id())).sum() };
+        let before = (requests.load(Ordering::SeqCst), cpu());
+        std::thread::sleep(SAMPLE);
+        let minutes = SAMPLE.as_secs_f64() / 60.0;
+        let polls = (requests.load(Ordering::SeqCst) - before.0) as f64 / minutes;
+        let cpu = (cpu() - before.1) * 1000.0 / minutes / count as f64;
+        let memory: f64 =
+            children.iter().map(|child| proportional_kib(child.id())).sum::<f64>() / 1024.0 / count as f64;
+        let threads = status(children[0].id(), "Threads:");
+        let each = polls / count as f64;
+        writeln!(
+            out,
+            "{name:<28}{count:>9}{memory:>10.2}{threads:>9}{cpu:>17.2}{polls:>14.0}{:>15.0}{:>21.0}",
+            memory * 1000.0,
+            each * 100_000.0 / 60.0
+        )?;
+        for child in &mut children {
+            child.kill()?;
+            child.wait()?;
+        }
+    }
+    Ok(())
+}
+
+/// Seconds that all threads of a process were on a processor; a tick is too coarse for a poll.
+fn cpu_seconds(pid: u32) -> f64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let of_task = |task: std::fs::DirEntry| -> Option<f64> {
+        let stat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        stat.split_whitespace().next()?.parse().ok()
+    };
+    tasks.filter_map(of_task).sum::<f64>() / 1e9
+}
+
+/// Memory, with what is shared divided among those who share it.
+fn proportional_kib(pid: u32) -> f64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
+}
+
+fn status(pid: u32, name: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("?").trim().to_owned()
+}
+
+/// Look-ups and a dead address need a name server of their own, and so a network namespace.
+fn names(out: &mut impl Write, ours: &Path) -> io::Result<()> {
+    out.flush()?;
+    let script = r#"ip link set lo up && echo "nameserver 127.0.0.1" > "$CONF" && mount --bind "$CONF" /etc/resolv.conf &&
+        ip link add dead0 type veth peer name dead1 && ip link set dead0 up && ip link set dead1 up &&
+        ip addr add 10.99.0.1/24 dev dead0 && ip addr add 2001:db8:99::1/64 dev dead0 nodad &&
+        ip neigh add 2001:db8:99::2 lladdr 02:00:00:00:00:02 dev dead0 nud permanent && exec "$@""#;
+    let conf = env::temp_dir().join(format!("relevance-run-bench-{}.conf", std::process::id()));
+    let mut command = Command::new("unshare");
+    command.args(["--net", "--mount", "sh", "-c", script, "sh"]).arg(env::current_exe()?).arg("--isolated").arg(ours);
+    let done = command.env("CONF", &conf).status();
+    let _ = std::fs::remove_file(conf);
+    match done {
+        Ok(status) if status.success() => Ok(()),
+        _ => writeln!(out, "left out, it needs root and iproute2: name look-ups and a dead address"),
+    }
+}
+
+static QUERIES: AtomicUsize = AtomicUsize::new(0);
+
+fn isolated(ours: &Path) -> io::Result<()> {
+    const POLLS: usize = 20;
+    fake::names::serve(|name| match name {
+        "api.bench" => {
+            QUERIES.fetch_add(1, Ordering::SeqCst);
+            fake::names::Answer::Known(Some([127, 0, 0, 1]), None)
+        }
+        "dead.bench" => fake::names::Answer::Known(
+            Some([10, 99, 0, 1]),
+            Some([0x20, 0x01, 0x0d, 0xb8, 0, 0x99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]),
+        ),
+        _ => fake::names::Answer::Unknown,
+    });
+    let authority = Authority::new();
+    let ca = env::temp_dir().join(format!("relevance-run-bench-{}.pem", std::process::id()));
+    std::fs::write(&ca, &authority.pem)?;
+    let serve = |address: &str, last: usize| {
+        let polls = AtomicUsize::new(0);
+        Server::on(address, Some(authority.server(&["api.bench", "dead.bench"], false)), move |request| {
+            if request.method == "POST" {
+                return Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": "j"}}));
+            }
+            let output = json!({"output": {"answer": "Hi!"}});
+            match polls.fetch_add(1, Ordering::SeqCst) + 1 == last {
+                true => Reply::json(
+                    200,
+                    json!({"type": "complete", "updates": [{"type": "chain-success", "output": output}]}),
+                ),
+                false => Reply::text(200, r#"{"type":"inprogress","updates":[]}"#),
+            }
+        })
+    };
+    let set = |command: &mut Command, host: &str, server: &Server| {
+        command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
+        command.env("RELEVANCE_BASE_URL", format!("https://{host}:{}/latest", server.address.port()));
+        command.env("RELEVANCE_AUTH_TOKEN", TOKEN).env("RELEVANCE_AGENT_ID", "bench-agent").env("POLL_SECONDS", "0.01");
+        for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+            command.env(name, &ca);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+    };
+    let mut out = io::stdout().lock();
+    writeln!(out, "\nDNS queries of one run with {POLLS} polls (a look-up asks for IPv4 and for IPv6)")?;
+    for Client { name, command, .. } in clients(ours).0.iter().filter(|client| !client.name.contains("SDK")) {
+        let server = serve("127.0.0.1:0", POLLS)?;
+        let before = QUERIES.load(Ordering::SeqCst);
+        let mut client = Command::new(&command[0]);
+        client.args(&command[1..]);
+        set(&mut client, "api.bench", &server);
+        if name == &"relevance-run" {
+            client.args(["--interval", "10ms"]);
+        }
+        assert!(client.status()?.success(), "{name} failed");
+        writeln!(out, "{name:<34}{:>8}", QUERIES.load(Ordering::SeqCst) - before)?;
+    }
+    writeln!(out, "\nWall ms where the first address of the API's name swallows everything (the least of 3)")?;
+    let server = serve("10.99.0.1:0", 1)?;
+    let url = format!("https://dead.bench:{}/latest/studios/s/async_poll/j", server.address.port());
+    let curl: Vec<String> = ["curl", "-sS", &url].map(str::to_owned).into();
+    for (name, command) in [
+        ("relevance-run, a whole run", vec![ours.display().to_string(), "Hello".to_owned()]),
+        ("curl, one request", curl),
+    ] {
+        let mut least = f64::MAX;
+        for _ in 0..3 {
+            let server = serve("10.99.0.1:0", 1)?;
+            let mut client = Command::new(&command[0]);
+            client.args(
+                command[1..]
+                    .iter()
+                    .map(|it| it.replace(&url, &format!("https://dead.bench:{}/", server.address.port()))),
+            );
+            set(&mut client, "dead.bench", &server);
+            let begun = Instant::now();
+            match client.stderr(Stdio::null()).status() {
+                Ok(status) if status.success() => least = least.min(begun.elapsed().as_secs_f64() * 1000.0),
+                _ => break,
+            }
+        }
+        writeln!(out, "{name:<34}{least:>8.0}")?;
+    }
+    std::fs::remove_file(ca)
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a shell script does: curl and jq, and a poll every three seconds.
+# What a shell script does: curl and jq, and a poll every three seconds (or POLL_SECONDS).
 set -eu
 auth="Authorization: $RELEVANCE_AUTH_TOKEN"
 body=$(jq -n --arg agent "$RELEVANCE_AGENT_ID" '{message: {role: "user", content: "Hello"}, agent_id: $agent}')
@@ -12,5 +12,5 @@ while :; do
         printf '%s\n' "$answer"
         break
     fi
-    sleep 3
+    sleep "${POLL_SECONDS:-3}"
 done

@@ -1,4 +1,4 @@
-"""The vendor's documented way: requests, and a poll every three seconds."""
+"""The vendor's documented way: requests, and a poll every three seconds (or POLL_SECONDS)."""
 import os
 import time
 
@@ -15,4 +15,4 @@ while True:
     if ended:
         print(ended[-1]["output"]["output"]["answer"])
         break
-    time.sleep(3)
+    time.sleep(float(os.environ.get("POLL_SECONDS", "3")))

@@ -6,5 +6,6 @@ A fake of the API on a real socket, in plain std: a small HTTP server, and on it
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod api;
+pub mod names;
 pub mod server;
 pub mod tls;

@@ -4,7 +4,6 @@ What needs a network and a root folder of its own: names, process 1, and nothing
 These run as root inside a network namespace whose name server is 127.0.0.1; `.ci/run` makes one. See `make isolated`.
 */
 
-use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -15,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command::{Cmd, Folder, Trusted, binary, relevance_run};
+use crate::fake::names::{self, Answer};
 use crate::fake::server::{Reply, Step};
 use crate::fake::tls::Authority;
 use crate::script::{Script, Scripted, answered, in_progress};
@@ -30,12 +30,9 @@ static QUERIES: AtomicUsize = AtomicUsize::new(0);
 /// Queries for `once.test`.
 static ONCE: AtomicUsize = AtomicUsize::new(0);
 
-/// The addresses of a name: one for IPv4, one for IPv6. `None` is a name that is not known.
-type Addresses = Option<(Option<[u8; 4]>, Option<[u8; 16]>)>;
-
-fn addresses(name: &str) -> Addresses {
+fn addresses(name: &str) -> Answer {
     static FIRST_LATE: OnceLock<Instant> = OnceLock::new();
-    let local = Some((Some([127, 0, 0, 1]), None));
+    let local = Answer::Known(Some([127, 0, 0, 1]), None);
     match name {
         "api.test" => {
             QUERIES.fetch_add(1, Ordering::SeqCst);
@@ -44,50 +41,15 @@ fn addresses(name: &str) -> Addresses {
         "late.test" if FIRST_LATE.get_or_init(Instant::now).elapsed() > LATE => local,
         // One look-up asks for an IPv4 and an IPv6 address.
         "once.test" if ONCE.fetch_add(1, Ordering::SeqCst) < 2 => local,
-        "dead.test" => Some((Some(ALIVE), Some(DEAD))),
-        _ => None,
+        "dead.test" => Answer::Known(Some(ALIVE), Some(DEAD)),
+        "silent.test" => Answer::Silence,
+        _ => Answer::Unknown,
     }
 }
 
-/// Answers as `addresses` says, and of `silent.test` says nothing.
 fn name_server() {
     static RUNNING: OnceLock<()> = OnceLock::new();
-    RUNNING.get_or_init(|| {
-        let socket = UdpSocket::bind("127.0.0.1:53").expect("port 53 in a namespace of the test's own");
-        thread::spawn(move || {
-            let mut query = [0; 512];
-            loop {
-                let (_, from) = socket.recv_from(&mut query).unwrap();
-                let (mut name, mut at) = (String::new(), 12);
-                while query[at] != 0 {
-                    let end = at + 1 + usize::from(query[at]);
-                    name.push_str(if name.is_empty() { "" } else { "." });
-                    name.push_str(std::str::from_utf8(&query[at + 1..end]).unwrap());
-                    at = end;
-                }
-                if name == "silent.test" {
-                    continue;
-                }
-                let (kind, question_end) = (query[at + 2], at + 5);
-                let found = addresses(&name);
-                let address: Vec<u8> = match (found, kind) {
-                    (Some((Some(v4), _)), 1) => v4.to_vec(),
-                    (Some((_, Some(v6))), 28) => v6.to_vec(),
-                    _ => Vec::new(),
-                };
-                // A response, with no more than the question and an address where there is one.
-                let mut reply = query[..question_end].to_vec();
-                reply[2] = 0x81;
-                reply[3] = if found.is_some() { 0x80 } else { 0x83 };
-                reply[6..12].copy_from_slice(&[0, u8::from(!address.is_empty()), 0, 0, 0, 0]);
-                if !address.is_empty() {
-                    reply.extend_from_slice(&[0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 0, 0, address.len() as u8]);
-                    reply.extend_from_slice(&address);
-                }
-                socket.send_to(&reply, from).unwrap();
-            }
-        });
-    });
+    RUNNING.get_or_init(|| names::serve(addresses));
 }
 
 fn over_tls(script: Script, authority: &Authority) -> Scripted {
