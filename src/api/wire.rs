@@ -6,19 +6,18 @@ Results are carried as raw JSON, so that no number is rounded and no key reorder
 one item at a time: a list of a million items takes no more memory than its text.
 */
 
-use std::borrow::Cow;
-use std::fmt;
-use std::str::FromStr;
+use std::io::{self, Write};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 /// The longest id (the vendor's schema).
 const MAX_ID_LENGTH: usize = 240;
 
 /// An id of the API: 1 to 240 letters, digits, `.`, `_` and `-`, so that it is safe inside a URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
 pub struct Id(String);
 
 impl FromStr for Id {
@@ -42,18 +41,6 @@ impl FromStr for Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl AsRef<str> for Id {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Serialize for Id {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
     }
 }
 
@@ -88,33 +75,25 @@ impl fmt::Display for Run {
     }
 }
 
-/// The body of the trigger.
-pub struct TriggerRequest<'a> {
-    pub message: &'a str,
-    pub agent_id: Option<&'a Id>,
-    pub conversation_id: Option<&'a Id>,
-    /// Further top-level fields, in the order given.
-    pub fields: &'a [(String, Box<RawValue>)],
-}
-
-impl Serialize for TriggerRequest<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        struct Message<'a> {
-            role: &'a str,
-            content: &'a str,
-        }
-        let mut body = serializer.serialize_map(None)?;
-        body.serialize_entry("message", &Message { role: "user", content: self.message })?;
-        let ids = [("agent_id", self.agent_id), ("conversation_id", self.conversation_id)];
-        for (key, id) in ids {
-            id.map_or(Ok(()), |id| body.serialize_entry(key, id))?;
-        }
-        for (key, value) in self.fields {
-            body.serialize_entry(key, value)?;
-        }
-        body.end()
+/// The body of the trigger, with further top-level `fields` in the order given.
+pub fn trigger_request(
+    message: &str,
+    agent_id: Option<&Id>,
+    conversation_id: Option<&Id>,
+    fields: &[(String, Box<RawValue>)],
+) -> io::Result<Vec<u8>> {
+    let mut body = br#"{"message":{"role":"user","content":"#.to_vec();
+    serde_json::to_writer(&mut body, message)?;
+    body.push(b'}');
+    // An id needs no escaping.
+    for (name, id) in [("agent_id", agent_id), ("conversation_id", conversation_id)] {
+        id.map_or(Ok(()), |id| write!(body, r#","{name}":"{id}""#))?;
     }
+    for (key, value) in fields {
+        write!(body, ",{}:{value}", serde_json::to_string(key)?)?;
+    }
+    body.push(b'}');
+    Ok(body)
 }
 
 /// What the trigger answered.
@@ -140,17 +119,6 @@ impl Triggered {
     }
 }
 
-/// Where a job stands, by the top-level `type` of a poll's reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobStatus {
-    /// `inprogress`, or `timeout`: nothing new within the server's own budget.
-    Running,
-    /// `complete`, `failed` or `cancelled`.
-    Over,
-    /// Anything else, or nothing.
-    Unknown,
-}
-
 /// How a run ended, by the update that says so; all as the server sent it.
 #[derive(Debug)]
 pub enum Ending {
@@ -171,7 +139,6 @@ pub enum Ending {
 pub struct Poll {
     /// The top-level `type` as it was sent; empty where there is none.
     pub kind: String,
-    pub status: JobStatus,
     pub ending: Option<Ending>,
     /// How many updates the reply lists.
     pub updates: usize,
@@ -199,14 +166,9 @@ impl Poll {
             }
         });
         let kind = text(body, "type").unwrap_or_default();
-        let status = match kind.as_str() {
-            "inprogress" | "timeout" => JobStatus::Running,
-            "complete" | "failed" | "cancelled" => JobStatus::Over,
-            _ => JobStatus::Unknown,
-        };
         // The last of a kind counts, and a success counts before a failure that was overcome.
         let ending = success.map(Ending::of_success).or_else(|| Some(Ending::failure(failure?, String::new())));
-        Ok(Poll { kind, status, ending, updates })
+        Ok(Poll { kind, ending, updates })
     }
 }
 
@@ -241,10 +203,7 @@ pub fn error_text(errors: &RawValue) -> String {
     let mut joined = String::new();
     for_each(Some(errors), |error| {
         joined.push_str(if joined.is_empty() { "" } else { "; " });
-        match text(error, "body") {
-            Some(body) => joined.push_str(&body),
-            None => joined.push_str(error.get()),
-        }
+        joined.push_str(text(error, "body").as_deref().unwrap_or(error.get()));
     });
     joined
 }
@@ -278,44 +237,45 @@ fn text(object: &RawValue, name: &str) -> Option<String> {
 
 /// A member of an object. Whatever is no object, or has it as null, has none.
 fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
-    struct Member<'n>(&'n str);
-    impl<'a> Visitor<'a> for Member<'_> {
-        type Value = Option<&'a RawValue>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-            let mut found = None;
-            while let Some((name, value)) = members.next_entry::<Cow<str>, &RawValue>()? {
-                found = if name == self.0 { Some(value) } else { found };
-            }
-            Ok(found)
-        }
-    }
-    let found = serde_json::Deserializer::from_str(object.get()).deserialize_map(Member(name)).ok()?;
+    let mut found = None;
+    let find = |key: Option<Cow<str>>, value| found = if key.as_deref() == Some(name) { Some(value) } else { found };
+    serde_json::Deserializer::from_str(object.get()).deserialize_any(Each(find)).ok()?;
     found.filter(|value| value.get() != "null")
 }
 
 /// Calls `act` with each item of a list, one at a time. Whatever is no list has none.
-fn for_each<'a>(list: Option<&'a RawValue>, act: impl FnMut(&'a RawValue)) {
-    struct Items<F>(F);
-    impl<'a, F: FnMut(&'a RawValue)> Visitor<'a> for Items<F> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list")
-        }
-
-        fn visit_seq<A: SeqAccess<'a>>(mut self, mut items: A) -> Result<(), A::Error> {
-            while let Some(item) = items.next_element()? {
-                (self.0)(item);
-            }
-            Ok(())
-        }
-    }
+fn for_each<'a>(list: Option<&'a RawValue>, mut act: impl FnMut(&'a RawValue)) {
     let list = list.map_or("", RawValue::get);
+    let item = |key: Option<Cow<str>>, item| {
+        if key.is_none() {
+            act(item)
+        }
+    };
     // An item that is called for has been read, so what an error would say is known already: there is no more.
-    let _ = serde_json::Deserializer::from_str(list).deserialize_seq(Items(act));
+    let _ = serde_json::Deserializer::from_str(list).deserialize_any(Each(item));
+}
+
+/// Calls its function with each item of a list, or with each member of an object and its name.
+struct Each<F>(F);
+
+impl<'a, F: FnMut(Option<Cow<'a, str>>, &'a RawValue)> Visitor<'a> for Each<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list or an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(mut self, mut members: A) -> Result<(), A::Error> {
+        while let Some((name, value)) = members.next_entry()? {
+            (self.0)(Some(name), value);
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element()? {
+            (self.0)(None, item);
+        }
+        Ok(())
+    }
 }

@@ -2,11 +2,10 @@
 The message: where it is said to be, read exactly as it is.
 */
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::PathBuf;
+use std::{fs::File, path::PathBuf};
 
-use crate::output::exit::{Error, error};
+use crate::output::exit::{Error, ensure, error};
 
 /// Longest message, in bytes: as much as a response may have.
 const MAX_MESSAGE: u64 = 64 << 20;
@@ -34,26 +33,20 @@ pub fn read(source: Source, waiting: &dyn Fn(String)) -> Result<String, Error> {
     let read = match source {
         Source::Text(text) => Ok(text.into_bytes()),
         Source::Unsaid if io::stdin().is_terminal() => {
-            return Err(error!(
-                Usage,
-                "no message: give it as an argument, with --file, or through a pipe on standard input"
-            ));
+            return Err(
+                error!(Usage: "no message: give it as an argument, with --file, or through a pipe on standard \
+                input"),
+            );
         }
         Source::Unsaid | Source::File(None) => read_limited(io::stdin()),
         Source::File(Some(path)) => File::open(path).and_then(read_limited),
     };
-    let bytes = read.map_err(|why| error!(Usage, "cannot read {name}: {why}; nothing was sent"))?;
-    if bytes.len() as u64 > MAX_MESSAGE {
-        return Err(error!(Usage, "{name} is longer than 64 MiB; shorten it"));
-    }
+    let bytes = read.map_err(|why| error!(Usage: "cannot read {name}: {why}; nothing was sent"))?;
+    ensure!(bytes.len() as u64 <= MAX_MESSAGE, Usage: "{name} is longer than 64 MiB; shorten it");
     let text = String::from_utf8(bytes)
-        .map_err(|_| error!(Usage, "{name} is not UTF-8 text; convert it first, for example with iconv"))?;
-    if text.trim().is_empty() {
-        return Err(error!(
-            Usage,
-            "{name} is empty; say something to the agent (in a crontab, write \\% for %; docker run needs -i to pass a pipe on; look at the command that made the message)"
-        ));
-    }
+        .map_err(|_| error!(Usage: "{name} is not UTF-8 text; convert it first, for example with iconv"))?;
+    ensure!(!text.trim().is_empty(), Usage: "{name} is empty; say something to the agent (in a crontab, write \\% \
+        for %; docker run needs -i to pass a pipe on; look at the command that made the message)");
     Ok(text)
 }
 

@@ -6,15 +6,12 @@ stalls, or a terminal stopped with Ctrl-S, holds up the scribe and nobody else. 
 terminal and with `-v`, else only from the first message on.
 */
 
-use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::{fd::AsFd, unix::fs::MetadataExt};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
-use std::{env, mem, thread};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{env, fs, fs::File, mem, thread, time::Duration, time::Instant};
 
 use crate::api::token::{Token, one_line};
 
@@ -25,10 +22,9 @@ const REDRAW: Duration = Duration::from_secs(1);
 /// More details than this wait for nobody: they are dropped.
 const MAX_DETAILS: usize = 1000;
 const CLEAR_LINE: &str = "\r\x1b[K";
-const CLEAR_REST: &str = "\x1b[K";
-/// Around the progress line, so that a narrow terminal cuts it off instead of wrapping it.
-const NO_WRAP: &str = "\x1b[?7l";
-const WRAP: &str = "\x1b[?7h";
+/// Around the progress line, so that a narrow terminal cuts it off instead of wrapping it; then the rest is cleared.
+const NO_WRAP: &str = "\r\x1b[?7l";
+const WRAP: &str = "\x1b[K\x1b[?7h\r";
 
 /// Standard error during a run, shared by the threads.
 pub struct Console {
@@ -113,15 +109,18 @@ impl Console {
         };
     }
 
+    fn lock(&self) -> MutexGuard<'_, Option<Sender<Job>>> {
+        self.scribe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks the scribe, if there is one.
     fn ask(&self, job: Job) {
-        let scribe = self.scribe.lock().unwrap_or_else(PoisonError::into_inner);
-        scribe.as_ref().map(|scribe| scribe.send(job));
+        self.lock().as_ref().map(|scribe| scribe.send(job));
     }
 
     /// The scribe, employed now if there was none.
     fn scribe(self: &Arc<Console>) -> io::Result<Sender<Job>> {
-        let mut scribe = self.scribe.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scribe = self.lock();
         if let Some(scribe) = &*scribe {
             return Ok(scribe.clone());
         }
@@ -133,42 +132,38 @@ impl Console {
 
     /// What the scribe does.
     fn write_down(&self, jobs: &Receiver<Job>) {
-        let period = if self.verbosity > 0 { HEARTBEAT } else { REDRAW };
-        let (mut ticking, mut drawn) = (self.verbosity > 0 || self.has_progress_line, false);
+        let beats = self.verbosity > 0;
+        let period = if beats { HEARTBEAT } else { REDRAW };
+        let (mut ticking, mut drawn) = (beats || self.has_progress_line, false);
         let mut last = Instant::now();
         loop {
             let job = match ticking {
                 true => jobs.recv_timeout(period.saturating_sub(last.elapsed())),
                 false => jobs.recv().map_err(RecvTimeoutError::from),
             };
+            if let Ok(Job::Answer(done)) = job {
+                // Whoever asked may have gone on.
+                let _ = done.send(());
+                continue;
+            }
             let before = if mem::take(&mut drawn) { CLEAR_LINE } else { "" };
             match job {
                 Ok(Job::Write(message)) => {
                     self.write_line(before, &message);
                     self.waiting.fetch_sub(1, Ordering::SeqCst);
                 }
-                Ok(Job::Clear) => {
+                Ok(Job::Clear | Job::Answer(_)) => {
                     write(before);
                     ticking = false;
                 }
-                Ok(Job::Answer(done)) => {
-                    drawn = !before.is_empty();
-                    // Whoever asked may have gone on.
-                    let _ = done.send(());
-                    continue;
-                }
-                Err(RecvTimeoutError::Timeout) if self.verbosity > 0 => {
-                    self.write_line("", &self.stamped(&self.status()))
-                }
+                Err(RecvTimeoutError::Timeout) if beats => self.write_line("", &self.stamped(&self.status())),
                 // Written over what was there, so that nothing flickers. The cursor goes back to the start, where the
                 // echo of a typed ^C does not wrap.
                 Err(RecvTimeoutError::Timeout) => {
                     drawn = is_in_foreground();
-                    write(&if drawn {
-                        format!("\r{NO_WRAP}{}{CLEAR_REST}{WRAP}\r", self.status())
-                    } else {
-                        String::new()
-                    });
+                    if drawn {
+                        write(&format!("{NO_WRAP}{}{WRAP}", self.status()));
+                    }
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -188,9 +183,9 @@ impl Console {
     }
 
     fn write_line(&self, before: &str, message: &str) {
-        let message = one_line(message);
-        let message = self.token.get().map_or(message.as_str().into(), |token| token.redact(&message));
-        write(&format!("{before}relevance-run: {message}\n"));
+        let line = one_line(message);
+        let line = self.token.get().map_or(line.as_str().into(), |token| token.redact(&line));
+        write(&format!("{before}relevance-run: {line}\n"));
     }
 }
 

@@ -19,6 +19,7 @@ a lock (flock). On a file system without locks the claim is refused; on one whos
 (some NFS mounts), two machines must not share a file. A disk that lies about having synced can lose either line.
 */
 
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -27,8 +28,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ring::digest::{SHA256, digest};
 
-use crate::api::wire::Triggered;
-use crate::output::exit::{Error, error};
+use crate::api::wire::{Id, Triggered};
+use crate::output::exit::{Error, ensure, error};
 use crate::output::sink::sync_folder;
 
 const HEADER: &str = "relevance-run trigger ";
@@ -51,66 +52,54 @@ impl RunFile {
     /// # Errors
     /// `Usage`: it cannot serve, and is left as it is. `Unreachable`: another process is at it. `Unknown`: the request
     /// may have been sent; `page` is where to look.
-    pub fn claim(
-        path: &Path,
-        base_url: &str,
-        request: &[u8],
-        page: &str,
-    ) -> Result<(RunFile, Option<Triggered>), Error> {
+    pub fn claim(path: &Path, api: &str, request: &[u8], page: &str) -> Result<(RunFile, Option<Triggered>), Error> {
         let name = path.display();
-        let cannot =
-            |why: &dyn std::fmt::Display| error!(Usage, "cannot use --run-file {name}: {why}; nothing was sent");
+        let cannot = |why: &dyn Display| error!(Usage: "cannot use --run-file {name}: {why}; nothing was sent");
         // Opening a device or a pipe could block or do something.
-        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(cannot(&"it is no regular file"));
-        }
+        let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
+        ensure!(!is_special, cannot(&"it is no regular file"));
         let mut open = OpenOptions::new();
         let open = open.read(true).append(true).create(true).mode(0o600);
         let mut file = open.open(path).map_err(|why| cannot(&why))?;
-        let busy = || error!(Unreachable, "another process is at --run-file {name}; nothing was started");
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(busy()),
-            Err(TryLockError::Error(why)) => return Err(cannot(&why)),
-            Ok(()) => {}
-        }
+        let busy = || error!(Unreachable: "another process is at --run-file {name}; nothing was started");
+        file.try_lock().map_err(|why| match why {
+            TryLockError::WouldBlock => busy(),
+            TryLockError::Error(why) => cannot(&why),
+        })?;
         let path = fs::canonicalize(path).map_err(|_| busy())?;
         let same = |there: &fs::Metadata, here: &fs::Metadata| (there.dev(), there.ino()) == (here.dev(), here.ino());
         let here = file.metadata().map_err(|why| cannot(&why))?;
         // Removed between the opening and the lock: whoever had it was at it until just now.
-        if !fs::metadata(&path).is_ok_and(|there| same(&there, &here)) {
-            return Err(busy());
-        }
+        ensure!(fs::metadata(&path).is_ok_and(|there| same(&there, &here)), busy());
         let mut text = String::new();
         let is_text = (&mut file).take(MAX_SIZE).read_to_string(&mut text).is_ok();
-        let sha256 = digest(&SHA256, &[base_url.as_bytes(), b"\n", request].concat());
-        let digits = sha256.as_ref().iter().map(|byte| format!("{byte:02x}"));
-        let first_line = format!("{HEADER}{}", digits.collect::<String>());
-        let announced = AtomicBool::new(false);
-        let run_file = RunFile { file, path: path.clone(), first_line, announced };
+        let sha256 = digest(&SHA256, &[api.as_bytes(), b"\n", request].concat());
+        let digits: String = sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let first_line = format!("{HEADER}{digits}");
+        let run_file = RunFile { file, path, first_line, announced: AtomicBool::new(false) };
         let first = text.split('\n').next().unwrap_or_default();
         let is_header = first.starts_with(HEADER) || HEADER.starts_with(first);
-        if !is_text || text.len() as u64 == MAX_SIZE || !is_header {
-            return Err(cannot(&"it is none; choose another FILE"));
-        }
+        let is_journal = is_text && (text.len() as u64) < MAX_SIZE && is_header;
+        ensure!(is_journal, cannot(&"it is none; choose another FILE"));
         let Some((first, rest)) = text.split_once('\n') else {
             run_file.start(here.permissions()).map_err(|why| cannot(&why))?;
             return Ok((run_file, None));
         };
-        let second = rest.split_once('\n').map(|(line, _)| line);
+        let second = rest.split_once('\n').map(|(line, _)| parse_run(line));
         if first != run_file.first_line {
-            let run = second.and_then(parse_run).map(|it| format!(", whose run is {}", it.run));
+            let run = second.flatten().map(|it| format!(", whose run is {}", it.run)).unwrap_or_default();
             return Err(cannot(&format!(
-                "it is of another request (agent, message, fields or API){}; finish that one, or choose another FILE",
-                run.unwrap_or_default()
+                "it is of another request (agent, message, fields or API){run}; \
+                finish that one, or choose another FILE"
             )));
         }
-        match second.map(parse_run) {
+        match second {
             Some(Some(triggered)) => Ok((run_file, Some(triggered))),
             Some(None) => Err(cannot(&"its second line is not understood")),
-            None => Err(error!(
-                Unknown,
-                "--run-file {name} says that the trigger was about to be sent, so the run may have been started; look at {page}, and if there is none, remove {name} and run the command again"
-            )),
+            None => {
+                Err(error!(Unknown: "--run-file {name} says that the trigger was about to be sent, so the run may \
+                have been started; look at {page}, and if there is none, remove {name} and run the command again"))
+            }
         }
     }
 
@@ -143,7 +132,7 @@ impl RunFile {
     /// Writes down which run was started.
     pub fn record(&self, triggered: &Triggered) -> io::Result<()> {
         let Triggered { run, conversation_id, state } = triggered;
-        let conversation_id = conversation_id.as_ref().map_or("-", AsRef::as_ref);
+        let conversation_id = conversation_id.as_ref().map_or("-".to_owned(), Id::to_string);
         let is_word = |state: &&str| !state.is_empty() && state.bytes().all(|b| b.is_ascii_graphic());
         let state = state.as_deref().filter(is_word).filter(|it| it.len() < 100).unwrap_or("-");
         (&self.file).write_all(format!("run {run} {conversation_id} {state}\n").as_bytes())?;
