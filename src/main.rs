@@ -35,9 +35,6 @@ mod output {
     pub mod terminal;
 }
 
-use std::io::ErrorKind;
-use std::{env, mem, path::Path, process::ExitCode, sync::Arc, time::Duration, time::Instant};
-
 use api::client::{Client, Gate};
 use api::wire::{Run, Triggered, trigger_request};
 use input::args::{self, Args, Command, DEFAULT_TIMEOUT, Job};
@@ -49,6 +46,8 @@ use run::retry::Api;
 use run::run_file::RunFile;
 use run::state::{Phase, Shared};
 use run::{check::check, trigger::trigger, wait::until_over, watch};
+use std::io::ErrorKind;
+use std::{env, mem, path::Path, process::ExitCode, sync::Arc, time::Duration, time::Instant};
 
 /// Longest that a result waits for the progress line to be taken off the screen.
 const CLEARING: Duration = Duration::from_millis(100);
@@ -75,7 +74,6 @@ fn share(command: &Result<Command, Error>, started: Instant) -> Shared {
     Shared::new(started, timeout, json, Console::new(started, verbosity, quiet))
 }
 
-/// Does what the command line asks for.
 fn follow(shared: &Arc<Shared>, args: Args) -> Result<Outcome, Error> {
     let waiting = |what: String| shared.trouble(what);
     let starts = matches!(args.job, Job::Trigger { .. });

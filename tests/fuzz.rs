@@ -56,7 +56,7 @@ fn check(response: &[u8]) {
     assert!(listed <= poll.updates);
     harmless(&poll.kind);
     match poll.ending {
-        Some(Ending::Success { output }) => {
+        Some(Ending::Success(output)) => {
             // What is carried through is the server's, to the letter.
             let response = String::from_utf8_lossy(response);
             assert!(response.contains(output.get()) || output.get() == "null");

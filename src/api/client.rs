@@ -1,12 +1,10 @@
-/*!
-The HTTP client: one request, and its reply or the reason why there is none. It retries nothing and follows nothing.
-*/
+/*! The HTTP client: one request, and its reply or the reason why there is none. It retries nothing and follows nothing. */
 
+use super::token::Token;
+use rustls::CertificateError;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::{collections::VecDeque, fmt, mem, sync::Arc, time::Duration, time::Instant};
-
-use rustls::CertificateError;
 use ureq::http::{Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -14,8 +12,6 @@ use ureq::unversioned::transport::time::Duration::NotHappening;
 use ureq::unversioned::transport::{Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout};
 use ureq::unversioned::transport::{RustlsConnector, TcpConnector, Transport};
 use ureq::{Agent, Body, Error, Proxy, Timeout, config::Config};
-
-use super::token::Token;
 
 /// Longest for a connection, with proxy and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -135,7 +131,12 @@ fn exchange(send: impl FnOnce() -> Result<Response<Body>, Error>, on_status: imp
 impl Fault {
     /// The error in a user's words.
     fn of(error: Error) -> Fault {
-        if let Some(certificate) = certificate_error(&error) {
+        let cause = match &error {
+            Error::Rustls(error) => Some(error),
+            Error::Io(error) => error.get_ref().and_then(|error| error.downcast_ref()),
+            _ => None,
+        };
+        if let Some(rustls::Error::InvalidCertificate(certificate)) = cause {
             use CertificateError::*;
             let why = match certificate {
                 UnknownIssuer | BadSignature => {
@@ -157,18 +158,6 @@ impl Fault {
             other => other.to_string(),
         };
         Fault { message, is_certificate: false }
-    }
-}
-
-fn certificate_error(error: &Error) -> Option<&CertificateError> {
-    let error = match error {
-        Error::Rustls(error) => error,
-        Error::Io(error) => error.get_ref()?.downcast_ref::<rustls::Error>()?,
-        _ => return None,
-    };
-    match error {
-        rustls::Error::InvalidCertificate(certificate) => Some(certificate),
-        _ => None,
     }
 }
 
@@ -200,7 +189,7 @@ struct Dial {
 impl<In: Transport> Connector<In> for Dial {
     type Out = <TcpConnector as Connector<In>>::Out;
 
-    fn connect(&self, details: &ConnectionDetails, mut chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
         if chained.is_some() {
             return self.tcp.connect(details, chained);
         }
@@ -224,7 +213,7 @@ impl<In: Transport> Connector<In> for Dial {
                 run_connector: details.run_connector.clone(),
                 register_shutdown: details.register_shutdown.clone(),
             };
-            failure = match self.tcp.connect(&alone, chained.take()) {
+            failure = match self.tcp.connect(&alone, None::<In>) {
                 Ok(connected) => return Ok(connected),
                 Err(error) => error,
             };
@@ -265,10 +254,8 @@ impl<In: Transport> Connector<In> for Guard {
         // A tunnel is made by running the whole chain for the proxy first, with the proxy taken out of the
         // configuration. What passes there is CONNECT and not yet the request.
         let is_tunnel = self.proxied && details.config.proxy().is_none();
-        Ok(chained.map(|transport| match is_tunnel {
-            true => Either::A(transport),
-            false => Either::B(Guarded { transport, gate: self.gate.clone(), held: Vec::new() }),
-        }))
+        let guarded = |transport| Guarded { transport, gate: self.gate.clone(), held: Vec::new() };
+        Ok(chained.map(|chained| if is_tunnel { Either::A(chained) } else { Either::B(guarded(chained)) }))
     }
 }
 

@@ -1,6 +1,4 @@
-/*!
-The authorization token: a type that never shows itself, and the cleaning of text from outside.
-*/
+/*! The authorization token: a type that never shows itself, and the cleaning of text from outside. */
 
 use std::{borrow::Cow, fmt};
 
@@ -23,8 +21,7 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// # Errors
-    /// What is wrong with `text`, without showing any of it.
+    /// Errors: what is wrong with `text`, without showing any of it.
     pub fn new(text: &str) -> Result<Token, &'static str> {
         let (lower, name) = (text.to_ascii_lowercase(), text.split_once('=').map(|(name, _)| name));
         let is_name =

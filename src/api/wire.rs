@@ -6,11 +6,10 @@ Results are carried as raw JSON, so that no number is rounded and no key reorder
 one item at a time: a list of a million items takes no more memory than its text.
 */
 
-use std::io::{self, Write};
-use std::{borrow::Cow, fmt, str::FromStr};
-
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use std::io::{self, Write};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 /// The longest id (the vendor's schema).
 const MAX_ID_LENGTH: usize = 240;
@@ -96,7 +95,6 @@ pub fn trigger_request(
     Ok(body)
 }
 
-/// What the trigger answered.
 pub struct Triggered {
     pub run: Run,
     pub conversation_id: Option<Id>,
@@ -122,9 +120,8 @@ impl Triggered {
 /// How a run ended, by the update that says so; all as the server sent it.
 #[derive(Debug)]
 pub enum Ending {
-    Success {
-        output: Box<RawValue>,
-    },
+    /// With the run's `output`.
+    Success(Box<RawValue>),
     Failure {
         /// The run's errors, if it names any; see [`error_text`].
         details: Option<Box<RawValue>>,
@@ -134,7 +131,6 @@ pub enum Ending {
     },
 }
 
-/// What a poll answered.
 #[derive(Debug)]
 pub struct Poll {
     /// The top-level `type` as it was sent; empty where there is none.
@@ -146,9 +142,7 @@ pub struct Poll {
 
 impl Poll {
     /// The reply of a poll. `on_update` is called with the number, from 0, and the type of each update that it lists.
-    ///
-    /// # Errors
-    /// What the body is instead of a JSON object.
+    /// Errors: What the body is instead of a JSON object.
     pub fn parse(body: &[u8], mut on_update: impl FnMut(usize, &str)) -> Result<Poll, String> {
         let body: &RawValue = serde_json::from_slice(body).map_err(|why| why.to_string())?;
         if !body.get().starts_with('{') {
@@ -167,25 +161,22 @@ impl Poll {
         });
         let kind = text(body, "type").unwrap_or_default();
         // The last of a kind counts, and a success counts before a failure that was overcome.
-        let ending = success.map(Ending::of_success).or_else(|| Some(Ending::failure(failure?, String::new())));
+        let ending = success.or(failure).map(|update| Ending::of(update, success.is_some()));
         Ok(Poll { kind, ending, updates })
     }
 }
 
 impl Ending {
-    fn of_success(update: &RawValue) -> Ending {
+    fn of(update: &RawValue, is_success: bool) -> Ending {
         let output = member(update, "output");
-        match output.and_then(|output| text(output, "status")).as_deref() {
-            Some(status @ ("failed" | "cancelled")) => Ending::failure(update, format!("its status is {status}")),
-            _ => Ending::Success { output: output.unwrap_or(RawValue::NULL).to_owned() },
-        }
-    }
-
-    fn failure(update: &RawValue, otherwise: String) -> Ending {
-        let output = member(update, "output");
+        let otherwise = match output.and_then(|output| text(output, "status")).as_deref() {
+            _ if !is_success => String::new(),
+            Some(status @ ("failed" | "cancelled")) => format!("its status is {status}"),
+            _ => return Ending::Success(output.unwrap_or(RawValue::NULL).to_owned()),
+        };
         let details = member(update, "errors").or_else(|| member(output?, "errors"));
-        let owned = |value: Option<&RawValue>| value.map(ToOwned::to_owned);
-        Ending::Failure { details: owned(details), otherwise, output: owned(output) }
+        let [details, output] = [details, output].map(|value| value.map(ToOwned::to_owned));
+        Ending::Failure { details, otherwise, output }
     }
 }
 
@@ -248,7 +239,7 @@ fn for_each<'a>(list: Option<&'a RawValue>, mut act: impl FnMut(&'a RawValue)) {
     let list = list.map_or("", RawValue::get);
     let item = |key: Option<Cow<str>>, item| {
         if key.is_none() {
-            act(item)
+            act(item);
         }
     };
     // An item that is called for has been read, so what an error would say is known already: there is no more.

@@ -4,31 +4,21 @@ One variable of the environment, or the file that it names.
 The value of a variable is never shown in an error: a key may have been put into the wrong one.
 */
 
-use std::{env, ffi::OsString, fs, os::unix::ffi::OsStringExt};
-
 use crate::output::exit::{Error, ensure, error};
+use std::{env, ffi::OsString, fs, os::unix::ffi::OsStringExt};
 
 /// A variable's name and its value.
 type Named = (&'static str, String);
 
 /// The first variable that is set and not blank, with its name; white space around the value is trimmed.
 pub fn first(names: &[&'static str]) -> Result<Option<Named>, Error> {
-    for name in names {
-        if let Some(value) = env::var_os(name)
-            && let Some(value) = tidy(name, value)?
-        {
-            return Ok(Some((name, value)));
-        }
-    }
-    Ok(None)
+    let value = |name| tidy(name, env::var_os(name)?).transpose();
+    names.iter().find_map(|name| Some(value(name)?.map(|value| (*name, value)))).transpose()
 }
 
-/// As [`first`] for one name, or the contents of the file that `file_name` names.
-pub fn first_or_file(
-    name: &'static str,
-    file_name: &'static str,
-    waiting: &dyn Fn(String),
-) -> Result<Option<Named>, Error> {
+/// As [`first`] for one name, or the contents of the file that the second names.
+pub fn first_or_file(names: [&'static str; 2], waiting: &dyn Fn(String)) -> Result<Option<Named>, Error> {
+    let [name, file_name] = names;
     let value = first(&[name])?;
     let Some(contents) = file(file_name, waiting)? else { return Ok(value) };
     ensure!(value.is_none(), Usage: "both {name} and {file_name} are set; unset one of them");

@@ -1,11 +1,8 @@
-/*!
-The message: where it is said to be, read exactly as it is.
-*/
-
-use std::io::{self, IsTerminal, Read};
-use std::{fs::File, path::PathBuf};
+/*! The message: where it is said to be, read exactly as it is. */
 
 use crate::output::exit::{Error, ensure, error};
+use std::io::{self, IsTerminal, Read};
+use std::{fs::File, path::PathBuf};
 
 /// Longest message, in bytes: as much as a response may have.
 const MAX_MESSAGE: u64 = 64 << 20;
@@ -20,24 +17,18 @@ pub enum Source {
 }
 
 /// The message, exactly as it was given; `waiting` is told before it is read, since that may block.
-///
-/// # Errors
-/// A usage error: it cannot be read, or sent.
+/// Errors: A usage error: it cannot be read, or sent.
 pub fn read(source: Source, waiting: &dyn Fn(String)) -> Result<String, Error> {
     let name = match &source {
         Source::Text(_) => "the message".to_owned(),
         Source::Unsaid | Source::File(None) => "standard input".to_owned(),
         Source::File(Some(path)) => format!("--file {}", path.display()),
     };
+    let is_said = !matches!(source, Source::Unsaid) || !io::stdin().is_terminal();
+    ensure!(is_said, Usage: "no message: give it as an argument, with --file, or through a pipe on standard input");
     waiting(format!("still reading {name}"));
     let read = match source {
         Source::Text(text) => Ok(text.into_bytes()),
-        Source::Unsaid if io::stdin().is_terminal() => {
-            return Err(
-                error!(Usage: "no message: give it as an argument, with --file, or through a pipe on standard \
-                input"),
-            );
-        }
         Source::Unsaid | Source::File(None) => read_limited(io::stdin()),
         Source::File(Some(path)) => File::open(path).and_then(read_limited),
     };

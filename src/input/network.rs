@@ -1,15 +1,11 @@
-/*!
-What curl's variables mean: the proxy, what goes past it, and the authorities that are trusted.
-*/
-
-use std::net::IpAddr;
-
-use ureq::http::{Uri, uri::Authority};
-use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
-use ureq::{Proxy, ProxyProtocol};
+/*! What curl's variables mean: the proxy, what goes past it, and the authorities that are trusted. */
 
 use super::env::{file, first};
 use crate::output::exit::{Error, ensure, error};
+use std::net::IpAddr;
+use ureq::http::{Uri, uri::Authority};
+use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+use ureq::{Proxy, ProxyProtocol};
 
 /// The proxy for `base_url`, as curl chooses it.
 ///

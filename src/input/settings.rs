@@ -1,16 +1,12 @@
-/*!
-What the environment says: token, region, API and agent, checked before anything is sent.
-*/
-
-use std::{net::IpAddr, sync::Arc};
-
-use ureq::{Proxy, http::Uri, tls::RootCerts};
+/*! What the environment says: token, region, API and agent, checked before anything is sent. */
 
 use super::args::parse_agent;
 use super::env::{first, first_or_file};
 use super::network::{self, has_sound_port};
 use crate::api::{token::Token, wire::Id};
 use crate::output::exit::{Error, ensure, error};
+use std::{net::IpAddr, sync::Arc};
+use ureq::{Proxy, http::Uri, tls::RootCerts};
 
 /// The regions that have a name (API.md).
 const NAMED_REGIONS: [(&str, &str); 3] = [("us", "bcbe5a"), ("eu", "d7b62b"), ("au", "f1db6c")];
@@ -33,9 +29,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the environment, and the files that it names; `waiting` is told before each, since that may block.
-    ///
-    /// # Errors
-    /// A usage error for whatever is malformed or unreadable, and one for all that is missing, with what to set.
+    /// Errors: A usage error for whatever is malformed or unreadable, and one for all that is missing, with what to set.
     pub fn read(agent_id: Option<Id>, needs_agent: bool, waiting: &dyn Fn(String)) -> Result<Settings, Error> {
         let token = token(waiting)?;
         let region = region()?;
@@ -45,18 +39,13 @@ impl Settings {
         };
         let variable = first(&["RELEVANCE_AGENT_ID"])?;
         let agent_id = agent_id.or(variable.map(|(_, id)| parse_agent(&id)).transpose()?);
-        let mut missing = Vec::new();
-        if token.is_none() {
-            missing.push(
-                "no key: set RELEVANCE_AUTH_TOKEN to the authorization token (project:key) of your API-keys page",
-            );
-        }
-        if base_url.is_none() {
-            missing.push("no region: set RELEVANCE_REGION to us, eu, au or the code on your API-keys page");
-        }
-        if needs_agent && agent_id.is_none() {
-            missing.push("no agent: give --agent ID or set RELEVANCE_AGENT_ID");
-        }
+        let no_key = "no key: set RELEVANCE_AUTH_TOKEN to the authorization token (project:key) of your API-keys page";
+        let missing = [
+            (token.is_none(), no_key),
+            (base_url.is_none(), "no region: set RELEVANCE_REGION to us, eu, au or the code on your API-keys page"),
+            (needs_agent && agent_id.is_none(), "no agent: give --agent ID or set RELEVANCE_AGENT_ID"),
+        ];
+        let missing: Vec<&str> = missing.iter().filter(|(is_missing, _)| *is_missing).map(|(_, what)| *what).collect();
         let (Some(token), Some(base_url), true) = (token, base_url, missing.is_empty()) else {
             return Err(error!(Usage: "{}", missing.join("; ")));
         };
@@ -84,14 +73,11 @@ impl Settings {
 
 fn token(waiting: &dyn Fn(String)) -> Result<Option<Token>, Error> {
     let token = |name: &str, text: &str| Token::new(text).map(Some).map_err(|why| error!(Usage: "{name} {why}"));
-    let names = ["RELEVANCE_AUTH_TOKEN", "RELEVANCE_AUTH_TOKEN_FILE"];
-    if let Some((name, text)) = first_or_file(names[0], names[1], waiting)? {
+    if let Some((name, text)) = first_or_file(["RELEVANCE_AUTH_TOKEN", "RELEVANCE_AUTH_TOKEN_FILE"], waiting)? {
         return token(name, &text);
     }
-    let key = match first_or_file("RELEVANCE_API_KEY", "RELEVANCE_API_KEY_FILE", waiting)? {
-        Some(key) => Some(key),
-        None => first(&["RAI_API_KEY"])?,
-    };
+    let key = first_or_file(["RELEVANCE_API_KEY", "RELEVANCE_API_KEY_FILE"], waiting)?;
+    let key = key.map_or_else(|| first(&["RAI_API_KEY"]), |key| Ok(Some(key)))?;
     let Some((name, key)) = key else { return Ok(None) };
     if key.contains(':') {
         return token(name, &key);

@@ -41,16 +41,6 @@ impl Exit {
             Exit::Signal(number) => 128 + number,
         }
     }
-
-    /// The `status` of the JSON object.
-    pub fn status(self) -> &'static str {
-        match self {
-            Exit::Success => "success",
-            Exit::Failed => "failed",
-            Exit::TimedOut => "timeout",
-            _ => "error",
-        }
-    }
 }
 
 /// Why the command did not succeed.

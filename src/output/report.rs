@@ -1,17 +1,13 @@
-/*!
-What the command came to, and how it is told: the answer, the JSON object, the messages.
-*/
-
-use std::borrow::Cow;
-use std::io::{self, Write};
-use std::time::Duration;
-
-use serde::ser::{SerializeMap, Serializer};
-use serde_json::value::RawValue;
+/*! What the command came to, and how it is told: the answer, the JSON object, the messages. */
 
 use super::exit::{Error, Exit};
 use crate::api::token::Token;
 use crate::api::wire::{self, Id, Run};
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::time::Duration;
 
 /// What went well.
 pub enum Outcome {
@@ -93,14 +89,16 @@ pub fn write_json(
         http_status: Option<u16>,
         details: Option<Cow<'a, RawValue>>,
     }
-    let (status, exit, answer, output) = match outcome {
-        Ok(Outcome::Started) => ("started", Exit::Success, None, None),
-        Ok(Outcome::Line(_)) => (Exit::Success.status(), Exit::Success, None, None),
-        Ok(Outcome::Answered(output)) => {
-            (Exit::Success.status(), Exit::Success, Some(wire::answer(output)), Some(output))
-        }
-        Err(error) => (error.exit.status(), error.exit, None, error.output.as_ref()),
+    let exit = outcome.err().map_or(Exit::Success, |error| error.exit);
+    let (status, output) = match outcome {
+        Ok(Outcome::Started) => ("started", None),
+        Ok(Outcome::Line(_)) => ("success", None),
+        Ok(Outcome::Answered(output)) => ("success", Some(output)),
+        Err(Error { exit: Exit::Failed, output, .. }) => ("failed", output.as_ref()),
+        Err(Error { exit: Exit::TimedOut, .. }) => ("timeout", None),
+        Err(_) => ("error", None),
     };
+    let answer = output.filter(|_| outcome.is_ok()).map(|output| wire::answer(output));
     let error = outcome.err().map(|error| ErrorObject {
         message: plain(&error.message, token),
         http_status: error.http_status,

@@ -1,15 +1,12 @@
-/*!
-Where the result goes: standard output, or the FILE of `--output`.
-*/
+/*! Where the result goes: standard output, or the FILE of `--output`. */
 
+use super::exit::{Error, ensure, error};
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::{fd::AsFd, fd::BorrowedFd, unix::fs::FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::{fmt::Display, hash::BuildHasher, process};
-
-use super::exit::{Error, ensure, error};
 
 /// As many links are followed as Linux follows.
 const MAX_LINKS: usize = 40;
@@ -29,9 +26,7 @@ pub enum Sink {
 
 impl Sink {
     /// Where `--output` points, checked before anything is sent.
-    ///
-    /// # Errors
-    /// A usage error if it can never be written there.
+    /// Errors: A usage error if it can never be written there.
     pub fn open(output: Option<&Path>) -> Result<Sink, Error> {
         let Some(path) = output else { return Ok(Sink::Stdout) };
         let name = path.display();
@@ -47,8 +42,8 @@ impl Sink {
             Ok(kind) if kind.is_socket() => return Err(cannot(&"it is a socket")),
             Ok(kind) if kind.is_fifo() => return Ok(Sink::Special(path.to_owned())),
             Ok(kind) if !kind.is_file() => {
-                let opened = OpenOptions::new().write(true).open(path);
-                return opened.map(|_| Sink::Special(path.to_owned())).map_err(|why| cannot(&why));
+                OpenOptions::new().write(true).open(path).map_err(|why| cannot(&why))?;
+                return Ok(Sink::Special(path.to_owned()));
             }
             _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => return Err(cannot(&"it is a folder")),
             _ => {}
@@ -69,9 +64,7 @@ impl Sink {
     }
 
     /// Writes what `tell` writes.
-    ///
-    /// # Errors
-    /// Whatever says that it did not arrive, a closed pipe included. Of a file nothing remains then.
+    /// Errors: Whatever says that it did not arrive, a closed pipe included. Of a file nothing remains then.
     pub fn write(&self, tell: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         let (path, temporary) = match self {
             Sink::Stdout => return write_through(io::stdout().as_fd(), tell),

@@ -6,14 +6,13 @@ stalls, or a terminal stopped with Ctrl-S, holds up the scribe and nobody else. 
 terminal and with `-v`, else only from the first message on.
 */
 
+use crate::api::token::{Token, one_line};
 use std::io::{self, IsTerminal, Write};
 use std::os::{fd::AsFd, unix::fs::MetadataExt};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{env, fs, fs::File, mem, thread, time::Duration, time::Instant};
-
-use crate::api::token::{Token, one_line};
 
 /// With `-v` the longest silence: CI systems end a step that says nothing for long.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -41,7 +40,6 @@ pub struct Console {
     scribe: Mutex<Option<Sender<Job>>>,
 }
 
-/// What the scribe is to do.
 enum Job {
     Write(String),
     /// No progress line any more: the result is being told.
@@ -70,13 +68,9 @@ impl Console {
 
     /// A line that everyone sees.
     pub fn say(self: &Arc<Console>, message: String) {
-        match self.scribe() {
-            Ok(scribe) => {
-                self.waiting.fetch_add(1, Ordering::SeqCst);
-                drop(scribe.send(Job::Write(message)));
-            }
-            Err(_) => self.write_line("", &message),
-        }
+        let Ok(scribe) = self.scribe() else { return self.write_line("", &message) };
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _ = scribe.send(Job::Write(message));
     }
 
     /// A line for `-v`, with the seconds since the start.
@@ -103,17 +97,13 @@ impl Console {
     pub fn flush(&self, limit: Option<Duration>) {
         let (done, is_done) = mpsc::channel();
         self.ask(Job::Answer(done));
-        let _ = match limit {
-            Some(limit) => is_done.recv_timeout(limit).ok(),
-            None => is_done.recv().ok(),
-        };
+        let _ = limit.map_or_else(|| is_done.recv().ok(), |limit| is_done.recv_timeout(limit).ok());
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Sender<Job>>> {
         self.scribe.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the scribe, if there is one.
     fn ask(&self, job: Job) {
         self.lock().as_ref().map(|scribe| scribe.send(job));
     }
@@ -130,17 +120,14 @@ impl Console {
         Ok(scribe.insert(sender).clone())
     }
 
-    /// What the scribe does.
     fn write_down(&self, jobs: &Receiver<Job>) {
         let beats = self.verbosity > 0;
         let period = if beats { HEARTBEAT } else { REDRAW };
         let (mut ticking, mut drawn) = (beats || self.has_progress_line, false);
         let mut last = Instant::now();
         loop {
-            let job = match ticking {
-                true => jobs.recv_timeout(period.saturating_sub(last.elapsed())),
-                false => jobs.recv().map_err(RecvTimeoutError::from),
-            };
+            let tick = period.saturating_sub(last.elapsed());
+            let job = if ticking { jobs.recv_timeout(tick) } else { jobs.recv().map_err(RecvTimeoutError::from) };
             if let Ok(Job::Answer(done)) = job {
                 // Whoever asked may have gone on.
                 let _ = done.send(());
@@ -200,10 +187,8 @@ fn is_in_foreground() -> bool {
     let known = || {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
         let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(2);
-        let [group, _, terminal, foreground] = fields.take(4).flat_map(str::parse::<i64>).collect::<Vec<_>>()[..]
-        else {
-            return None;
-        };
+        let fields: Vec<i64> = fields.take(4).flat_map(str::parse).collect();
+        let [group, _, terminal, foreground] = fields[..] else { return None };
         let ours = File::from(io::stderr().as_fd().try_clone_to_owned().ok()?).metadata().ok()?;
         Some(terminal != ours.rdev() as i64 || group == foreground)
     };

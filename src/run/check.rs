@@ -1,6 +1,4 @@
-/*!
-`--check`: whether key, region, project and agent go together, asked without starting anything.
-*/
+/*! `--check`: whether key, region, project and agent go together, asked without starting anything. */
 
 use super::retry::{ATTEMPTS, Api, Failure, suspicion};
 use crate::api::client::Reply;
@@ -8,9 +6,7 @@ use crate::api::wire::{Id, agent, is_key_info};
 use crate::output::exit::{Error, ensure, error};
 
 /// What there is to say of a configuration that works, as one line.
-///
-/// # Errors
-/// `Refused`: something does not add up. `Unreachable`: the API gave no usable reply.
+/// Errors: `Refused`: something does not add up. `Unreachable`: the API gave no usable reply.
 pub fn check(api: &Api, agent_id: Option<&Id>) -> Result<String, Error> {
     let (host, project) = (&api.host, api.token.project());
     let clean = |text: &str| api.token.clean(text);

@@ -6,12 +6,11 @@ away unprocessed. What only asks is idempotent, so it is repeated whatever went 
 deadline or the signals: the watcher ends the process under the main thread's feet.
 */
 
-use std::{collections::hash_map::RandomState, hash::BuildHasher, thread, time::Duration};
-
 use super::{pace, state::Shared};
 use crate::api::client::{Client, Fault, Reply};
 use crate::api::{token::Token, wire};
 use crate::output::exit::{Error, error};
+use std::{collections::hash_map::RandomState, hash::BuildHasher, thread, time::Duration};
 
 /// How often a trigger, and what is asked of the API without a run, is sent at most.
 pub const ATTEMPTS: u32 = 5;
@@ -89,10 +88,7 @@ impl Api<'_> {
     /// The failure to get any reply: worth another attempt, unless the server is not to be trusted.
     pub fn unreached(&self, fault: &Fault, more: &str) -> Failure {
         let error = error!(Unreachable: "cannot reach {}: {}{more}", self.host, self.token.clean(&fault.message));
-        match fault.is_certificate {
-            true => Failure::Permanent(error),
-            false => Failure::Transient(error, None),
-        }
+        if fault.is_certificate { Failure::Permanent(error) } else { Failure::Transient(error, None) }
     }
 
     /// The status of a reply that is no use, and what the API said with it.
@@ -120,10 +116,9 @@ impl Api<'_> {
 
 /// What to add about a success that is none of the API's.
 pub fn suspicion(reply: &Reply) -> &'static str {
-    match is_html(reply) {
-        true => "; this is a web page and not the API: check for a login page of the network, and RELEVANCE_BASE_URL",
-        false => "",
-    }
+    const PAGE: &str = "; this is a web page and not the API: check for a login page of the network, and \
+        RELEVANCE_BASE_URL";
+    if is_html(reply) { PAGE } else { "" }
 }
 
 fn is_html(reply: &Reply) -> bool {

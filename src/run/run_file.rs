@@ -19,18 +19,16 @@ a lock (flock). On a file system without locks the claim is refused; on one whos
 (some NFS mounts), two machines must not share a file. A disk that lies about having synced can lose either line.
 */
 
+use crate::api::wire::{Id, Triggered};
+use crate::output::exit::{Error, ensure, error};
+use crate::output::sink::sync_folder;
+use ring::digest::{SHA256, digest};
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use ring::digest::{SHA256, digest};
-
-use crate::api::wire::{Id, Triggered};
-use crate::output::exit::{Error, ensure, error};
-use crate::output::sink::sync_folder;
 
 const HEADER: &str = "relevance-run trigger ";
 /// More than any journal, whose ids are bounded.
@@ -48,9 +46,7 @@ pub struct RunFile {
 
 impl RunFile {
     /// Claims the file for this request, or finds the run that it names.
-    ///
-    /// # Errors
-    /// `Usage`: it cannot serve, and is left as it is. `Unreachable`: another process is at it. `Unknown`: the request
+    /// Errors: `Usage`: it cannot serve, and is left as it is. `Unreachable`: another process is at it. `Unknown`: the request
     /// may have been sent; `page` is where to look.
     pub fn claim(path: &Path, api: &str, request: &[u8], page: &str) -> Result<(RunFile, Option<Triggered>), Error> {
         let name = path.display();
@@ -140,9 +136,7 @@ impl RunFile {
     }
 
     /// Removes the file, once the outcome was told or nothing was started.
-    ///
-    /// # Errors
-    /// If it is still there with something in it.
+    /// Errors: If it is still there with something in it.
     pub fn remove(&self) -> io::Result<()> {
         // Where it cannot be removed an empty file is as good.
         let emptied = self.file.set_len(0);

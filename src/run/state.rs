@@ -6,14 +6,13 @@ so whoever holds it while deciding how the command ends knows that no request go
 or waits for anything, while holding it.
 */
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::{io, time::Duration, time::Instant};
-
 use super::run_file::RunFile;
 use crate::api::wire::Run;
 use crate::output::exit::{Error, Exit, error};
 use crate::output::report::{self, Facts, Outcome};
 use crate::output::{sink::Sink, terminal::Console};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{io, time::Duration, time::Instant};
 
 /// The states of a run that wait for a person (API.md).
 const WAITING_FOR_A_PERSON: [&str; 4] = ["queued-for-approval", "pending-approval", "escalated", "paused"];

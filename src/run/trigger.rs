@@ -1,6 +1,4 @@
-/*!
-Starting the run: the one request that must never be sent twice.
-*/
+/*! Starting the run: the one request that must never be sent twice. */
 
 use super::retry::{ATTEMPTS, Api, Failure, suspicion};
 use super::{run_file::RunFile, state::Phase};
@@ -9,9 +7,7 @@ use crate::api::wire::Triggered;
 use crate::output::exit::{Error, error};
 
 /// Sends the trigger, again only where it certainly came to nothing.
-///
-/// # Errors
-/// `Usage`, `Refused` or `Unreachable`: nothing was started. `Unknown`: something may have been.
+/// Errors: `Usage`, `Refused` or `Unreachable`: nothing was started. `Unknown`: something may have been.
 pub fn trigger(api: &Api, body: &[u8]) -> Result<Triggered, Error> {
     let shared = api.shared;
     api.until_settled("trigger", ATTEMPTS, |attempt| {

@@ -1,9 +1,4 @@
-/*!
-Waiting for the run to end: a plain loop of polls and sleeps.
-*/
-
-use std::time::{Duration, Instant};
-use std::{sync::atomic::Ordering, thread};
+/*! Waiting for the run to end: a plain loop of polls and sleeps. */
 
 use super::pace;
 use super::retry::{Api, Failure, suspicion};
@@ -11,6 +6,8 @@ use crate::api::client::Reply;
 use crate::api::wire::{self, Ending, Poll, Run};
 use crate::output::exit::{Error, Exit, error};
 use crate::output::report::Outcome;
+use std::time::{Duration, Instant};
+use std::{sync::atomic::Ordering, thread};
 
 /// How long after the trigger a job may still be unknown to the API.
 const NOT_FOUND_GRACE: Duration = Duration::from_secs(10);
@@ -35,9 +32,7 @@ struct Wait<'a> {
 
 /// Polls until the run has ended, adapting to it or at a fixed interval. What was `resumed` was started by another
 /// command, and nothing by this one.
-///
-/// # Errors
-/// `Failed`: it ended without success. `Unknown`, or where it was resumed `Refused`: the API will not say how it
+/// Errors: `Failed`: it ended without success. `Unknown`, or where it was resumed `Refused`: the API will not say how it
 /// ended. Where it was resumed also `Unreachable`: the server cannot be trusted.
 pub fn until_over(api: &Api, run: &Run, resumed: bool, interval: Option<Duration>) -> Result<Outcome, Error> {
     let (begun, trusted) = (Instant::now(), !resumed);
@@ -129,7 +124,7 @@ impl Wait<'_> {
     /// What the end of the run comes to.
     fn conclude(&self, ending: Ending) -> Result<Outcome, Error> {
         let (details, otherwise, output) = match ending {
-            Ending::Success { output } => return Ok(Outcome::Answered(output)),
+            Ending::Success(output) => return Ok(Outcome::Answered(output)),
             Ending::Failure { details, otherwise, output } => (details, otherwise, output),
         };
         let named = self.api.token.clean(&details.as_deref().map(wire::error_text).unwrap_or_default());

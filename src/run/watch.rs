@@ -7,17 +7,15 @@ signal that has none. The watcher itself never writes and never waits for a lock
 is to say in the end is said by others, with a limit.
 */
 
+use super::run_file::RunFile;
+use super::state::{Phase, Shared};
+use crate::output::{exit::Exit, sink::Sink};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::{flag, low_level::pipe};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::{fs, mem, os::unix::net::UnixStream, process, thread, time::Duration, time::Instant};
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::{flag, low_level::pipe};
-
-use super::run_file::RunFile;
-use super::state::{Phase, Shared};
-use crate::output::{exit::Exit, sink::Sink};
 
 /// Longest that the end waits for a result that is being written, which is nearly always written by then.
 const LAST_WRITE: Duration = Duration::from_millis(100);
@@ -26,8 +24,6 @@ const LAST_WORDS: Duration = Duration::from_millis(600);
 /// Longest for what is removed in the end.
 const LAST_REMOVAL: Duration = Duration::from_millis(100);
 
-/// Starts the watcher.
-///
 /// A signal that was ignored from the start stays so: `nohup` and a script's `&` ask for just that.
 pub fn start(shared: &Arc<Shared>) -> io::Result<()> {
     let shared = Arc::clone(shared);
@@ -67,7 +63,6 @@ fn ignored_mask() -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// Ends the process.
 fn end(shared: &Arc<Shared>, signal: Option<u8>) -> ! {
     // Held to the very end: no trigger begins any more, nothing is settled, and the main thread says nothing.
     let mut progress = shared.lock_after_telling(LAST_WRITE);
