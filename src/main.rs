@@ -1,10 +1,8 @@
-/*!
-`relevance-run` triggers a Relevance AI agent, waits for its run to end, prints the answer and exits with a code that
-says what happened.
+/*! `relevance-run` triggers a Relevance AI agent, waits for its run to end, prints the answer and exits with a code
+that says what happened.
 
 This thread is the story, straight through and blocking: arguments, settings, message, trigger, wait, report. A second
-one, the watcher, ends the process at a signal or the deadline, whatever this one is blocked in.
-*/
+one, the watcher, ends the process at a signal or the deadline, whatever this one is blocked in. */
 
 mod input {
     pub mod args;
@@ -40,14 +38,10 @@ use api::wire::{Run, Triggered, trigger_request};
 use input::args::{self, Args, Command, DEFAULT_TIMEOUT, Job};
 use input::{message, settings::Settings};
 use output::exit::{Error, Exit, error};
-use output::report::Outcome;
-use output::{sink::Sink, terminal::Console};
-use run::retry::Api;
-use run::run_file::RunFile;
+use output::{report::Outcome, sink::Sink, terminal::Console};
 use run::state::{Phase, Shared};
-use run::{check::check, trigger::trigger, wait::until_over, watch};
-use std::io::ErrorKind;
-use std::{env, mem, path::Path, process::ExitCode, sync::Arc, time::Duration, time::Instant};
+use run::{check::check, retry::Api, run_file::RunFile, trigger::trigger, wait::until_over, watch};
+use std::{env, io::ErrorKind, mem, path::Path, process::ExitCode, sync::Arc, time::Duration, time::Instant};
 
 /// Longest that a result waits for the progress line to be taken off the screen.
 const CLEARING: Duration = Duration::from_millis(100);
@@ -150,10 +144,8 @@ fn note_run(shared: &Shared, settings: &Settings, triggered: &Triggered, is_new:
     if let Some(run_file) = shared.run_file.get().filter(|_| is_new)
         && let Err(why) = run_file.record(triggered)
     {
-        let path = run_file.path.display();
-        console.say(format!(
-            "warning: cannot write --run-file {path}: {why}; it does not know of the run {run}, which is on"
-        ));
+        let (path, unknown) = (run_file.path.display(), format!("it does not know of the run {run}, which is on"));
+        console.say(format!("warning: cannot write --run-file {path}: {why}; {unknown}"));
     }
     console.detail(|| format!("run: {run}, state: {}", state.as_deref().unwrap_or("not said")));
     page.iter().for_each(|page| console.detail(|| format!("page: {page}")));

@@ -1,4 +1,4 @@
-/*! The HTTP client: one request, and its reply or the reason why there is none. It retries nothing and follows nothing. */
+/*! The HTTP client: one request, and its reply or why there is none. It retries nothing and follows nothing. */
 
 use super::token::Token;
 use rustls::CertificateError;
@@ -84,8 +84,8 @@ impl Client {
         Client { agent: Agent::with_parts(config, connector, Later), base_url, token }
     }
 
-    /// `POST /agents/trigger`. Never repeated by this client: each call may start a run. `on_status` is called as soon as
-    /// the head of the reply is here, whatever becomes of its body.
+    /// `POST /agents/trigger`. Never repeated by this client: each call may start a run. `on_status` is called as soon
+    /// as the head of the reply is here, whatever becomes of its body.
     pub fn trigger(&self, body: &[u8], on_status: impl FnOnce(u16)) -> Result<Reply, Fault> {
         let request = self.agent.post(self.url("/agents/trigger")).header("Content-Type", "application/json");
         exchange(|| request.header("Authorization", self.token.expose()).send(body), on_status)

@@ -1,10 +1,8 @@
-/*!
-What goes over the wire and comes back, as types: pure, and hostile until parsed.
+/*! What goes over the wire and comes back, as types: pure, and hostile until parsed.
 
 Only what is used is named, and whatever else a reply holds is tolerated. A member of the wrong type counts as absent.
 Results are carried as raw JSON, so that no number is rounded and no key reordered on the way through. Lists are read
-one item at a time: a list of a million items takes no more memory than its text.
-*/
+one item at a time: a list of a million items takes no more memory than its text. */
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -16,7 +14,6 @@ const MAX_ID_LENGTH: usize = 240;
 
 /// An id of the API: 1 to 240 letters, digits, `.`, `_` and `-`, so that it is safe inside a URL.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(transparent)]
 pub struct Id(String);
 
 impl FromStr for Id {
@@ -48,14 +45,6 @@ impl fmt::Display for Id {
 pub struct Run {
     pub studio_id: Id,
     pub job_id: Id,
-}
-
-impl Run {
-    /// The path of a poll, below the base URL: of all updates, or of the ending one alone.
-    pub fn poll_path(&self, in_full: bool) -> String {
-        let query = if in_full { "" } else { "?ending_update_only=true" };
-        format!("/studios/{}/async_poll/{}{query}", self.studio_id, self.job_id)
-    }
 }
 
 impl FromStr for Run {
@@ -142,7 +131,7 @@ pub struct Poll {
 
 impl Poll {
     /// The reply of a poll. `on_update` is called with the number, from 0, and the type of each update that it lists.
-    /// Errors: What the body is instead of a JSON object.
+    /// Errors: what the body is instead of a JSON object.
     pub fn parse(body: &[u8], mut on_update: impl FnMut(usize, &str)) -> Result<Poll, String> {
         let body: &RawValue = serde_json::from_slice(body).map_err(|why| why.to_string())?;
         if !body.get().starts_with('{') {
@@ -237,11 +226,7 @@ fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
 /// Calls `act` with each item of a list, one at a time. Whatever is no list has none.
 fn for_each<'a>(list: Option<&'a RawValue>, mut act: impl FnMut(&'a RawValue)) {
     let list = list.map_or("", RawValue::get);
-    let item = |key: Option<Cow<str>>, item| {
-        if key.is_none() {
-            act(item);
-        }
-    };
+    let item = |key: Option<Cow<str>>, item| key.map_or_else(|| act(item), |_| ());
     // An item that is called for has been read, so what an error would say is known already: there is no more.
     let _ = serde_json::Deserializer::from_str(list).deserialize_any(Each(item));
 }

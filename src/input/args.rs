@@ -62,7 +62,7 @@ pub struct Args {
 }
 
 /// Parses the arguments that follow the program's name.
-/// Errors: Whatever is not understood, as a usage error that says how to mend it.
+/// Errors: whatever is not understood, as a usage error that says how to mend it.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error> {
     let text = |argument: OsString| argument.into_string();
     let options = arguments.map(text).collect::<Result<Vec<_>, _>>();
@@ -102,12 +102,10 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
     let count = messages.len();
     ensure!(count < 2, Usage: "{count} messages were given and only one can be sent; quote it as one argument");
     let message = messages.pop();
-    if let Some(word @ ("help" | "version")) = message.as_deref()
-        && is_plain
-    {
-        return Err(error!(Usage: "'{word}' would be sent to the agent; write --{word} for the {word}, or -- {word} \
-            to send it"));
-    }
+    let word = message.as_deref().unwrap_or_default();
+    let is_meant = !is_plain || !matches!(word, "help" | "version");
+    ensure!(is_meant, Usage: "'{word}' would be sent to the agent; write --{word} for the {word}, or -- {word} to send \
+        it");
     let given = [
         (message.is_some(), "a message"),
         (file.is_some(), "--file"),
@@ -120,9 +118,8 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
         (check && interval.is_some(), "--interval"),
         (check && json, "--json"),
     ];
-    if (check || resume.is_some())
-        && let Some((_, other)) = given.iter().find(|(given, _)| *given)
-    {
+    let other = given.iter().find(|(given, _)| *given && (check || resume.is_some()));
+    if let Some((_, other)) = other {
         let option = if check { "--check" } else { "--resume" };
         return Err(error!(Usage: "{option} starts nothing and cannot go with {other}; leave one of them out"));
     }

@@ -1,8 +1,6 @@
-/*!
-One variable of the environment, or the file that it names.
+/*! One variable of the environment, or the file that it names.
 
-The value of a variable is never shown in an error: a key may have been put into the wrong one.
-*/
+The value of a variable is never shown in an error: a key may have been put into the wrong one. */
 
 use crate::output::exit::{Error, ensure, error};
 use std::{env, ffi::OsString, fs, os::unix::ffi::OsStringExt};

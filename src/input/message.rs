@@ -17,7 +17,7 @@ pub enum Source {
 }
 
 /// The message, exactly as it was given; `waiting` is told before it is read, since that may block.
-/// Errors: A usage error: it cannot be read, or sent.
+/// Errors: a usage error: it cannot be read, or sent.
 pub fn read(source: Source, waiting: &dyn Fn(String)) -> Result<String, Error> {
     let name = match &source {
         Source::Text(_) => "the message".to_owned(),

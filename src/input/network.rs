@@ -3,9 +3,8 @@
 use super::env::{file, first};
 use crate::output::exit::{Error, ensure, error};
 use std::net::IpAddr;
-use ureq::http::{Uri, uri::Authority};
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
-use ureq::{Proxy, ProxyProtocol};
+use ureq::{Proxy, ProxyProtocol, http::Uri, http::uri::Authority};
 
 /// The proxy for `base_url`, as curl chooses it.
 ///
@@ -27,11 +26,8 @@ pub fn proxy(base_url: &str) -> Result<Option<Proxy>, Error> {
 pub fn roots(waiting: &dyn Fn(String)) -> Result<RootCerts, Error> {
     const NAME: &str = "SSL_CERT_FILE";
     let Some(pem) = file(NAME, waiting)? else { return Ok(RootCerts::WebPki) };
-    let certificates = parse_pem(&pem).filter_map(|item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-        _ => None,
-    });
-    let certificates: Vec<Certificate<'static>> = certificates.collect();
+    let certificate = |item| if let PemItem::Certificate(it) = item { Some(it) } else { None };
+    let certificates: Vec<Certificate> = parse_pem(&pem).flatten().filter_map(certificate).collect();
     let der = certificates.iter().map(|certificate| certificate.der().into());
     let (usable, _) = rustls::RootCertStore::empty().add_parsable_certificates(der);
     ensure!(usable > 0, Usage: "the file that {NAME} names holds no certificate; it must be a PEM bundle of CA \
@@ -61,11 +57,7 @@ fn parse_proxy(text: &str) -> Option<Proxy> {
     if proxy.uri().port_u16().is_some() {
         return Some(proxy);
     }
-    let mut builder = Proxy::builder(proxy.protocol()).host(proxy.host()).port(default_port);
-    if let Some(username) = proxy.username() {
-        builder = builder.username(username).password(proxy.password().unwrap_or_default());
-    }
-    builder.build().ok()
+    Proxy::new(&format!("{}://{authority}:{default_port}", proxy.uri().scheme_str()?)).ok()
 }
 
 /// Whether `NO_PROXY` names the host, by curl's rules: `*` alone, a domain and all below it, an address, or a

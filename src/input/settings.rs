@@ -1,8 +1,6 @@
 /*! What the environment says: token, region, API and agent, checked before anything is sent. */
 
-use super::args::parse_agent;
-use super::env::{first, first_or_file};
-use super::network::{self, has_sound_port};
+use super::{args::parse_agent, env::first, env::first_or_file, network, network::has_sound_port};
 use crate::api::{token::Token, wire::Id};
 use crate::output::exit::{Error, ensure, error};
 use std::{net::IpAddr, sync::Arc};
@@ -29,7 +27,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the environment, and the files that it names; `waiting` is told before each, since that may block.
-    /// Errors: A usage error for whatever is malformed or unreadable, and one for all that is missing, with what to set.
+    /// Errors: a usage error for whatever is malformed or unreadable, or one for all that is missing: what to set.
     pub fn read(agent_id: Option<Id>, needs_agent: bool, waiting: &dyn Fn(String)) -> Result<Settings, Error> {
         let token = token(waiting)?;
         let region = region()?;
@@ -56,10 +54,8 @@ impl Settings {
     /// The host, and port if any, that requests go to, and the proxy on the way; without credentials.
     pub fn host(&self) -> String {
         let host = self.base_url.split('/').nth(2).unwrap_or_default();
-        match &self.proxy {
-            Some(proxy) => format!("{host} through the proxy {}:{}", proxy.host(), proxy.port()),
-            None => host.to_owned(),
-        }
+        let through = self.proxy.as_ref().map(|it| format!(" through the proxy {}:{}", it.host(), it.port()));
+        format!("{host}{}", through.unwrap_or_default())
     }
 
     /// Where a person can look at an agent, or at one conversation with it.

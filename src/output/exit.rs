@@ -1,8 +1,6 @@
-/*!
-How the command ends: the table of exit codes, and the error that carries one.
+/*! How the command ends: the table of exit codes, and the error that carries one.
 
-Everything that goes wrong becomes an [`Error`] where it happens; nothing but [`Exit::code`] decides a number.
-*/
+Everything that goes wrong becomes an [`Error`] where it happens; nothing but [`Exit::code`] decides a number. */
 
 use serde_json::value::RawValue;
 
@@ -73,7 +71,7 @@ macro_rules! error {
 
 /// Returns an error unless something holds: `ensure!(count < 2, Usage: "{count} were given")`.
 macro_rules! ensure {
-    ($holds:expr, $exit:ident: $($message:tt)*) => { ensure!($holds, $crate::output::exit::error!($exit: $($message)*)) };
+    ($holds:expr, $exit:ident: $($message:tt)*) => { ensure!($holds, error!($exit: $($message)*)) };
     ($holds:expr, $error:expr) => { if !$holds { return Err($error); } };
 }
 pub(crate) use {ensure, error};

@@ -1,13 +1,11 @@
 /*! What the command came to, and how it is told: the answer, the JSON object, the messages. */
 
 use super::exit::{Error, Exit};
-use crate::api::token::Token;
-use crate::api::wire::{self, Id, Run};
+use crate::api::{token::Token, wire, wire::Id, wire::Run};
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// What went well.
 pub enum Outcome {

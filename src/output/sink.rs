@@ -26,7 +26,7 @@ pub enum Sink {
 
 impl Sink {
     /// Where `--output` points, checked before anything is sent.
-    /// Errors: A usage error if it can never be written there.
+    /// Errors: a usage error if it can never be written there.
     pub fn open(output: Option<&Path>) -> Result<Sink, Error> {
         let Some(path) = output else { return Ok(Sink::Stdout) };
         let name = path.display();
@@ -64,7 +64,7 @@ impl Sink {
     }
 
     /// Writes what `tell` writes.
-    /// Errors: Whatever says that it did not arrive, a closed pipe included. Of a file nothing remains then.
+    /// Errors: whatever says that it did not arrive, a closed pipe included. Of a file nothing remains then.
     pub fn write(&self, tell: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         let (path, temporary) = match self {
             Sink::Stdout => return write_through(io::stdout().as_fd(), tell),

@@ -1,10 +1,8 @@
-/*!
-Standard error: messages, the details of `-v`, and the progress line.
+/*! Standard error: messages, the details of `-v`, and the progress line.
 
 Whoever has something to say hands it over and goes on; a thread of its own, the scribe, writes it. So a reader that
 stalls, or a terminal stopped with Ctrl-S, holds up the scribe and nobody else. The scribe exists from the start on a
-terminal and with `-v`, else only from the first message on.
-*/
+terminal and with `-v`, else only from the first message on. */
 
 use crate::api::token::{Token, one_line};
 use std::io::{self, IsTerminal, Write};
@@ -128,20 +126,21 @@ impl Console {
         loop {
             let tick = period.saturating_sub(last.elapsed());
             let job = if ticking { jobs.recv_timeout(tick) } else { jobs.recv().map_err(RecvTimeoutError::from) };
-            if let Ok(Job::Answer(done)) = job {
-                // Whoever asked may have gone on.
-                let _ = done.send(());
-                continue;
-            }
             let before = if mem::take(&mut drawn) { CLEAR_LINE } else { "" };
             match job {
                 Ok(Job::Write(message)) => {
                     self.write_line(before, &message);
                     self.waiting.fetch_sub(1, Ordering::SeqCst);
                 }
-                Ok(Job::Clear | Job::Answer(_)) => {
+                Ok(Job::Clear) => {
                     write(before);
                     ticking = false;
+                }
+                Ok(Job::Answer(done)) => {
+                    drawn = !before.is_empty();
+                    // Whoever asked may have gone on.
+                    let _ = done.send(());
+                    continue;
                 }
                 Err(RecvTimeoutError::Timeout) if beats => self.write_line("", &self.stamped(&self.status())),
                 // Written over what was there, so that nothing flickers. The cursor goes back to the start, where the

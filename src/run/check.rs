@@ -12,7 +12,8 @@ pub fn check(api: &Api, agent_id: Option<&Id>) -> Result<String, Error> {
     let clean = |text: &str| api.token.clean(text);
     let not_understood = |reply: &Reply| {
         let (quoted, suspicion) = (api.quote(reply), suspicion(reply));
-        error!(Refused: "the reply is not the API's ({quoted}){suspicion}; check RELEVANCE_REGION or RELEVANCE_BASE_URL")
+        error!(Refused: "the reply is not the API's ({quoted}){suspicion}; check RELEVANCE_REGION or \
+            RELEVANCE_BASE_URL")
     };
     let reply = ask(api, "/auth/info")?;
     ensure!(is_key_info(&reply.body), not_understood(&reply));

@@ -1,10 +1,8 @@
-/*!
-When to ask next: pure functions of the time waited and of what went wrong.
+/*! When to ask next: pure functions of the time waited and of what went wrong.
 
 The pace is a tenth of the time waited so far, so that a short run is noticed quickly, a long one costs few requests,
 and the notice never comes later than a tenth of the run's length. Backoff doubles, as is usual for a shared service,
-and is spread by chance so that many jobs that failed together do not come back together.
-*/
+and is spread by chance so that many jobs that failed together do not come back together. */
 
 use std::time::Duration;
 

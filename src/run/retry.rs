@@ -1,10 +1,8 @@
-/*!
-One exchange with the API, as `-v` tells of it; whether to try again, how long to wait before, and the waiting.
+/*! One exchange with the API, as `-v` tells of it; whether to try again, how long to wait before, and the waiting.
 
 A trigger costs money and sends e-mail, so it is repeated only when it certainly never reached the API or was turned
 away unprocessed. What only asks is idempotent, so it is repeated whatever went wrong with it. Nothing here watches the
-deadline or the signals: the watcher ends the process under the main thread's feet.
-*/
+deadline or the signals: the watcher ends the process under the main thread's feet. */
 
 use super::{pace, state::Shared};
 use crate::api::client::{Client, Fault, Reply};
@@ -21,6 +19,7 @@ pub enum Failure {
     Transient(Error, Option<Duration>),
     Permanent(Error),
 }
+pub type Attempt<T> = Result<T, Failure>;
 
 /// The API, and what is told and kept of each exchange with it.
 pub struct Api<'a> {
@@ -34,15 +33,10 @@ pub struct Api<'a> {
 impl Api<'_> {
     /// Attempts until it is settled or `limit` attempts were made, waiting longer after each failure. `what` is
     /// attempted, for `-v`.
-    pub fn until_settled<T>(
-        &self,
-        what: &str,
-        limit: u32,
-        mut attempt: impl FnMut(u32) -> Result<T, Failure>,
-    ) -> Result<T, Error> {
+    pub fn until_settled<T>(&self, what: &str, limit: u32, mut act: impl FnMut(u32) -> Attempt<T>) -> Result<T, Error> {
         let mut number = 1;
         loop {
-            let (error, after) = match attempt(number) {
+            let (error, after) = match act(number) {
                 Ok(value) => {
                     self.shared.trouble(None);
                     return Ok(value);
@@ -50,7 +44,9 @@ impl Api<'_> {
                 Err(Failure::Transient(error, after)) if number < limit => (error, after),
                 Err(Failure::Transient(error, _) | Failure::Permanent(error)) => return Err(error),
             };
-            let delay = pace::backoff(number, chance()).max(after.unwrap_or_default());
+            // The standard library's own source of randomness.
+            let chance = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
+            let delay = pace::backoff(number, chance).max(after.unwrap_or_default());
             let (why, seconds) = (&error.message, delay.as_secs_f64());
             self.shared.console.detail(|| format!("{what}: {why}; again in {seconds:.1} s"));
             let http_status = error.http_status;
@@ -123,9 +119,4 @@ pub fn suspicion(reply: &Reply) -> &'static str {
 
 fn is_html(reply: &Reply) -> bool {
     reply.body.trim_ascii_start().starts_with(b"<")
-}
-
-/// A number from 0 to 1, from the standard library's own source of randomness.
-fn chance() -> f64 {
-    RandomState::new().hash_one(0) as f64 / u64::MAX as f64
 }

@@ -1,5 +1,4 @@
-/*!
-The run file: a journal that makes one command of several processes, so that at most one trigger is sent for it.
+/*! The run file: a journal that makes one command of several processes, so that at most one trigger is sent for it.
 
 It has two lines at most, and a line counts once its newline is there:
 
@@ -16,19 +15,17 @@ What is promised, on a local file system that keeps what was synced: whatever en
 cut included, no second trigger is sent for the same file, and a run whose ids were known is taken up again. What ends
 between the first byte and the second line leaves a file that says so, and a person has to look. A living process holds
 a lock (flock). On a file system without locks the claim is refused; on one whose locks do not reach other machines
-(some NFS mounts), two machines must not share a file. A disk that lies about having synced can lose either line.
-*/
+(some NFS mounts), two machines must not share a file. A disk that lies about having synced can lose either line. */
 
 use crate::api::wire::{Id, Triggered};
 use crate::output::exit::{Error, ensure, error};
 use crate::output::sink::sync_folder;
 use ring::digest::{SHA256, digest};
-use std::fmt::Display;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fmt::Display, path::Path, path::PathBuf};
 
 const HEADER: &str = "relevance-run trigger ";
 /// More than any journal, whose ids are bounded.
@@ -46,27 +43,26 @@ pub struct RunFile {
 
 impl RunFile {
     /// Claims the file for this request, or finds the run that it names.
-    /// Errors: `Usage`: it cannot serve, and is left as it is. `Unreachable`: another process is at it. `Unknown`: the request
-    /// may have been sent; `page` is where to look.
+    /// Errors: `Usage`: it cannot serve, and is left as it is. `Unreachable`: another process is at it. `Unknown`: the
+    /// request may have been sent; `page` is where to look.
     pub fn claim(path: &Path, api: &str, request: &[u8], page: &str) -> Result<(RunFile, Option<Triggered>), Error> {
         let name = path.display();
         let cannot = |why: &dyn Display| error!(Usage: "cannot use --run-file {name}: {why}; nothing was sent");
         // Opening a device or a pipe could block or do something.
         let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
         ensure!(!is_special, cannot(&"it is no regular file"));
-        let mut open = OpenOptions::new();
-        let open = open.read(true).append(true).create(true).mode(0o600);
-        let mut file = open.open(path).map_err(|why| cannot(&why))?;
+        let opened = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
+        let mut file = opened.map_err(|why| cannot(&why))?;
         let busy = || error!(Unreachable: "another process is at --run-file {name}; nothing was started");
         file.try_lock().map_err(|why| match why {
             TryLockError::WouldBlock => busy(),
             TryLockError::Error(why) => cannot(&why),
         })?;
         let path = fs::canonicalize(path).map_err(|_| busy())?;
-        let same = |there: &fs::Metadata, here: &fs::Metadata| (there.dev(), there.ino()) == (here.dev(), here.ino());
         let here = file.metadata().map_err(|why| cannot(&why))?;
+        let is_same = |there: fs::Metadata| (there.dev(), there.ino()) == (here.dev(), here.ino());
         // Removed between the opening and the lock: whoever had it was at it until just now.
-        ensure!(fs::metadata(&path).is_ok_and(|there| same(&there, &here)), busy());
+        ensure!(fs::metadata(&path).is_ok_and(is_same), busy());
         let mut text = String::new();
         let is_text = (&mut file).take(MAX_SIZE).read_to_string(&mut text).is_ok();
         let sha256 = digest(&SHA256, &[api.as_bytes(), b"\n", request].concat());
@@ -136,7 +132,7 @@ impl RunFile {
     }
 
     /// Removes the file, once the outcome was told or nothing was started.
-    /// Errors: If it is still there with something in it.
+    /// Errors: if it is still there with something in it.
     pub fn remove(&self) -> io::Result<()> {
         // Where it cannot be removed an empty file is as good.
         let emptied = self.file.set_len(0);

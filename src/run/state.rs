@@ -1,10 +1,8 @@
-/*!
-How far the command has come, and what it means to be ended there: shared by the main thread and the watcher.
+/*! How far the command has come, and what it means to be ended there: shared by the main thread and the watcher.
 
 The lock is what makes the exit code true at any instant: the first byte of the trigger passes only after it was taken,
 so whoever holds it while deciding how the command ends knows that no request goes out behind its back. Nobody writes,
-or waits for anything, while holding it.
-*/
+or waits for anything, while holding it. */
 
 use super::run_file::RunFile;
 use crate::api::wire::Run;

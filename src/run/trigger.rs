@@ -1,9 +1,8 @@
 /*! Starting the run: the one request that must never be sent twice. */
 
-use super::retry::{ATTEMPTS, Api, Failure, suspicion};
+use super::retry::{ATTEMPTS, Api, Attempt, Failure, suspicion};
 use super::{run_file::RunFile, state::Phase};
-use crate::api::client::{Fault, Reply};
-use crate::api::wire::Triggered;
+use crate::api::{client::Fault, client::Reply, wire::Triggered};
 use crate::output::exit::{Error, error};
 
 /// Sends the trigger, again only where it certainly came to nothing.
@@ -27,7 +26,7 @@ pub fn trigger(api: &Api, body: &[u8]) -> Result<Triggered, Error> {
     })
 }
 
-fn judge(api: &Api, reply: &Reply) -> Result<Triggered, Failure> {
+fn judge(api: &Api, reply: &Reply) -> Attempt<Triggered> {
     let http_status = Some(reply.status);
     let error = match reply.status {
         200..=299 => match Triggered::parse(&reply.body) {

@@ -1,7 +1,7 @@
 /*! Waiting for the run to end: a plain loop of polls and sleeps. */
 
 use super::pace;
-use super::retry::{Api, Failure, suspicion};
+use super::retry::{Api, Attempt, Failure, suspicion};
 use crate::api::client::Reply;
 use crate::api::wire::{self, Ending, Poll, Run};
 use crate::output::exit::{Error, Exit, error};
@@ -32,8 +32,8 @@ struct Wait<'a> {
 
 /// Polls until the run has ended, adapting to it or at a fixed interval. What was `resumed` was started by another
 /// command, and nothing by this one.
-/// Errors: `Failed`: it ended without success. `Unknown`, or where it was resumed `Refused`: the API will not say how it
-/// ended. Where it was resumed also `Unreachable`: the server cannot be trusted.
+/// Errors: `Failed`: it ended without success. `Unknown`, or where it was resumed `Refused`: the API will not say how
+/// it ended. Where it was resumed also `Unreachable`: the server cannot be trusted.
 pub fn until_over(api: &Api, run: &Run, resumed: bool, interval: Option<Duration>) -> Result<Outcome, Error> {
     let (begun, trusted) = (Instant::now(), !resumed);
     let last = (begun, false);
@@ -67,7 +67,7 @@ pub fn until_over(api: &Api, run: &Run, resumed: bool, interval: Option<Duration
 }
 
 impl Wait<'_> {
-    fn poll(&mut self) -> Result<Poll, Failure> {
+    fn poll(&mut self) -> Attempt<Poll> {
         let console = &self.api.shared.console;
         self.polls += 1;
         self.api.shared.lock().facts.polls = self.polls;
@@ -78,7 +78,9 @@ impl Wait<'_> {
             None => console.is_tracing() || pace::asks_in_full(self.polls),
         };
         self.last = (Instant::now(), in_full);
-        let reply = self.api.get(&self.run.poll_path(in_full)).map_err(|fault| {
+        let Run { studio_id, job_id } = self.run;
+        let query = if in_full { "" } else { "?ending_update_only=true" };
+        let reply = self.api.get(&format!("/studios/{studio_id}/async_poll/{job_id}{query}")).map_err(|fault| {
             if fault.is_certificate && !self.trusted {
                 return self.api.unreached(&fault, "");
             }
@@ -88,7 +90,7 @@ impl Wait<'_> {
         self.judge(&reply)
     }
 
-    fn judge(&mut self, reply: &Reply) -> Result<Poll, Failure> {
+    fn judge(&mut self, reply: &Reply) -> Attempt<Poll> {
         let (api, console, name) = (self.api, &self.api.shared.console, format!("poll {}", self.polls));
         let (status, http_status) = (reply.status, Some(reply.status));
         if !(200..300).contains(&status) {

@@ -1,11 +1,9 @@
-/*!
-The watcher: one thread that waits for a signal or the deadline, and ends the process whatever the main thread is in: a
-name lookup, a half-open connection, a full pipe, a disk that hangs.
+/*! The watcher: one thread that waits for a signal or the deadline, and ends the process whatever the main thread is
+in: a name lookup, a half-open connection, a full pipe, a disk that hangs.
 
 SIGINT, SIGTERM, SIGHUP and SIGQUIT need a handler for more than the message: process 1 of a container ignores every
 signal that has none. The watcher itself never writes and never waits for a lock under which somebody writes. What there
-is to say in the end is said by others, with a limit.
-*/
+is to say in the end is said by others, with a limit. */
 
 use super::run_file::RunFile;
 use super::state::{Phase, Shared};
@@ -46,9 +44,8 @@ pub fn start(shared: &Arc<Shared>) -> io::Result<()> {
             }
             // Every failure of either is one more round.
             let _ = wakes.set_read_timeout(remaining).and_then(|()| wakes.read(&mut [0]));
-            match caught.load(Ordering::SeqCst) {
-                0 => {}
-                signal => end(&shared, Some(signal as u8)),
+            if let signal @ 1.. = caught.load(Ordering::SeqCst) {
+                end(&shared, Some(signal as u8));
             }
         }
     })?;
@@ -66,18 +63,12 @@ fn ignored_mask() -> u64 {
 fn end(shared: &Arc<Shared>, signal: Option<u8>) -> ! {
     // Held to the very end: no trigger begins any more, nothing is settled, and the main thread says nothing.
     let mut progress = shared.lock_after_telling(LAST_WRITE);
-    let what = match signal {
-        Some(signal) => format!("ended by signal {signal}"),
-        None => format!("the timeout of {:?} passed", shared.timeout.unwrap_or_default()),
-    };
-    let (phase, facts) = (progress.phase, progress.facts.clone());
-    let (exit, error, words) = match phase {
-        Phase::Settled(exit) => (exit, None, mem::take(&mut progress.words)),
-        _ => {
-            let error = progress.cut_short(signal, &what);
-            let words = facts.words(&error);
-            (error.exit, Some(error), words)
-        }
+    let passed = format!("the timeout of {:?} passed", shared.timeout.unwrap_or_default());
+    let what = signal.map_or(passed, |signal| format!("ended by signal {signal}"));
+    let (phase, facts, error) = (progress.phase, progress.facts.clone(), progress.cut_short(signal, &what));
+    let (exit, words) = match phase {
+        Phase::Settled(exit) => (exit, mem::take(&mut progress.words)),
+        _ => (error.exit, facts.words(&error)),
     };
     words.into_iter().for_each(|line| shared.console.say(line));
     let begun = Instant::now();
@@ -87,10 +78,8 @@ fn end(shared: &Arc<Shared>, signal: Option<u8>) -> ! {
         if exit == Exit::Unreachable {
             shared.run_file.get().map(RunFile::remove);
         }
-        if let (Some(error), Some(_)) = (&error, shared.sink.get())
-            && phase != Phase::Telling
-        {
-            let _ = shared.tell(Err(error), &facts);
+        if shared.sink.get().is_some() && !matches!(phase, Phase::Telling | Phase::Settled(_)) {
+            let _ = shared.tell(Err(&error), &facts);
         }
     });
     shared.console.flush(Some(LAST_WORDS));
