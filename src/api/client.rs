@@ -284,7 +284,8 @@ impl<T: Transport> Transport for Guarded<T> {
         let size = output.len();
         let mut bytes = mem::take(&mut self.held);
         bytes.extend_from_slice(&output[..amount]);
-        if bytes.len() == amount && bytes.starts_with(b"POST ") {
+        // A part of the body may begin alike, but its last part does not end so: none is held back for good.
+        if bytes.len() == amount && bytes.starts_with(b"POST ") && bytes.ends_with(b"\r\n\r\n") {
             self.held = bytes;
             return Ok(());
         }
