@@ -42,7 +42,7 @@ fn check(response: &[u8]) {
         let shown = triggered.run.to_string();
         assert_eq!(shown.parse::<Run>().as_ref(), Ok(&triggered.run));
         assert!(shown.len() <= 481 && shown.bytes().all(|byte| byte.is_ascii_graphic()));
-        triggered.conversation_id.iter().for_each(|id: &Id| harmless(id.as_ref()));
+        triggered.conversation_id.iter().for_each(|id: &Id| harmless(&id.to_string()));
         harmless(&triggered.state.unwrap_or_default());
     }
     let mut listed = 0;
@@ -56,7 +56,7 @@ fn check(response: &[u8]) {
     assert!(listed <= poll.updates);
     harmless(&poll.kind);
     match poll.ending {
-        Some(Ending::Success { output }) => {
+        Some(Ending::Success(output)) => {
             // What is carried through is the server's, to the letter.
             let response = String::from_utf8_lossy(response);
             assert!(response.contains(output.get()) || output.get() == "null");

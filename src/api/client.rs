@@ -1,26 +1,17 @@
-/*!
-The HTTP client: one request, and its reply or the reason why there is none. It retries nothing and follows nothing.
-*/
-
-use std::fmt;
-use std::io::{self, Read};
-use std::mem;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use rustls::CertificateError;
-use ureq::config::Config;
-use ureq::http::{HeaderMap, Response, Uri};
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    self, Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, RustlsConnector,
-    TcpConnector, Transport,
-};
-use ureq::{Proxy, Timeout};
+/*! The HTTP client: one request, and its reply or why there is none. It retries nothing and follows nothing. */
 
 use super::token::Token;
+use rustls::CertificateError;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::{collections::VecDeque, fmt, mem, sync::Arc, time::Duration, time::Instant};
+use ureq::http::{Response, Uri};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::Duration::NotHappening;
+use ureq::unversioned::transport::{Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout};
+use ureq::unversioned::transport::{RustlsConnector, TcpConnector, Transport};
+use ureq::{Agent, Body, Error, Proxy, Timeout, config::Config};
 
 /// Longest for a connection, with proxy and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,7 +37,7 @@ pub struct Gate(pub Arc<dyn Fn() -> io::Result<()> + Send + Sync>);
 
 /// A connection to the API, kept open between requests.
 pub struct Client {
-    agent: ureq::Agent,
+    agent: Agent,
     base_url: String,
     token: Arc<Token>,
 }
@@ -59,13 +50,6 @@ pub struct Reply {
     /// Whole where the status says success, else as much as came.
     pub body: Vec<u8>,
     pub took: Duration,
-}
-
-/// A reply whose head is here and whose body is not.
-pub struct Head {
-    pub status: u16,
-    response: Response<ureq::Body>,
-    begun: Instant,
 }
 
 /// Why there is no reply.
@@ -94,25 +78,23 @@ impl Client {
             .input_buffer_size(64 << 10)
             .output_buffer_size(16 << 10)
             .build();
-        let connector =
-            ().chain(ConnectProxyConnector::default())
-                .chain(Dial { tcp: TcpConnector::default(), proxied })
-                .chain(RustlsConnector::default())
-                .chain(Guard { proxied, gate });
-        Client { agent: ureq::Agent::with_parts(config, connector, Later), base_url, token }
+        let connector = ().chain(ConnectProxyConnector::default());
+        let connector = connector.chain(Dial { tcp: TcpConnector::default(), proxied });
+        let connector = connector.chain(RustlsConnector::default()).chain(Guard { proxied, gate });
+        Client { agent: Agent::with_parts(config, connector, Later), base_url, token }
     }
 
-    /// `POST /agents/trigger`. Never repeated by this client: each call may start a run.
-    pub fn trigger(&self, body: &[u8]) -> Result<Head, Fault> {
-        let request = self.agent.post(self.url("/agents/trigger"));
-        let request = request.header("Content-Type", "application/json");
-        Head::of(|| request.header("Authorization", self.token.expose()).send(body))
+    /// `POST /agents/trigger`. Never repeated by this client: each call may start a run. `on_status` is called as soon
+    /// as the head of the reply is here, whatever becomes of its body.
+    pub fn trigger(&self, body: &[u8], on_status: impl FnOnce(u16)) -> Result<Reply, Fault> {
+        let request = self.agent.post(self.url("/agents/trigger")).header("Content-Type", "application/json");
+        exchange(|| request.header("Authorization", self.token.expose()).send(body), on_status)
     }
 
     /// `GET` of a path below the base URL.
     pub fn get(&self, path: &str) -> Result<Reply, Fault> {
         let request = self.agent.get(self.url(path));
-        Head::of(|| request.header("Authorization", self.token.expose()).call())?.read()
+        exchange(|| request.header("Authorization", self.token.expose()).call(), |_| ())
     }
 
     /// The URL of a path below the base URL.
@@ -121,44 +103,40 @@ impl Client {
     }
 }
 
-impl Head {
-    fn of(send: impl FnOnce() -> Result<Response<ureq::Body>, ureq::Error>) -> Result<Head, Fault> {
-        let begun = Instant::now();
-        let response = send().map_err(Fault::of)?;
-        Ok(Head { status: response.status().as_u16(), response, begun })
-    }
-
-    /// The whole reply. Only a success has to have its body whole.
-    pub fn read(mut self) -> Result<Reply, Fault> {
-        let is_success = (200..300).contains(&self.status);
-        let mut reader = self.response.body_mut().with_config().limit(MAX_BODY).reader();
-        let (mut body, mut buffer) = (Vec::new(), [0; 16 << 10]);
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => body.extend_from_slice(&buffer[..length]),
-                Err(error) if is_success => return Err(Fault::of(error.into())),
-                Err(_) => break,
-            }
-            if !is_success && self.begun.elapsed() > REFUSAL_TIMEOUT {
-                break;
-            }
+/// One request and its reply, of which only a success has to have its body whole.
+fn exchange(send: impl FnOnce() -> Result<Response<Body>, Error>, on_status: impl FnOnce(u16)) -> Result<Reply, Fault> {
+    let begun = Instant::now();
+    let mut response = send().map_err(Fault::of)?;
+    let status = response.status().as_u16();
+    on_status(status);
+    let is_success = (200..300).contains(&status);
+    let mut reader = response.body_mut().with_config().limit(MAX_BODY).reader();
+    let (mut body, mut buffer) = (Vec::new(), [0; 16 << 10]);
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => body.extend_from_slice(&buffer[..length]),
+            Err(error) if is_success => return Err(Fault::of(error.into())),
+            Err(_) => break,
         }
-        body.shrink_to_fit();
-        let retry_after = retry_after(self.response.headers());
-        Ok(Reply { status: self.status, retry_after, body, took: self.begun.elapsed() })
+        if !is_success && begun.elapsed() > REFUSAL_TIMEOUT {
+            break;
+        }
     }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get("Retry-After")?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    body.shrink_to_fit();
+    let retry_after = response.headers().get("Retry-After").and_then(|after| after.to_str().ok()?.trim().parse().ok());
+    Ok(Reply { status, retry_after: retry_after.map(Duration::from_secs), body, took: begun.elapsed() })
 }
 
 impl Fault {
     /// The error in a user's words.
-    fn of(error: ureq::Error) -> Fault {
-        if let Some(certificate) = certificate_error(&error) {
+    fn of(error: Error) -> Fault {
+        let cause = match &error {
+            Error::Rustls(error) => Some(error),
+            Error::Io(error) => error.get_ref().and_then(|error| error.downcast_ref()),
+            _ => None,
+        };
+        if let Some(rustls::Error::InvalidCertificate(certificate)) = cause {
             use CertificateError::*;
             let why = match certificate {
                 UnknownIssuer | BadSignature => {
@@ -172,26 +150,14 @@ impl Fault {
             return Fault { message: format!("the server's certificate {why} ({certificate})"), is_certificate: true };
         }
         let message = match error {
-            ureq::Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => format!("stalled for {STALL_TIMEOUT:?}"),
-            ureq::Error::Timeout(limit) => format!("timed out ({limit})"),
-            ureq::Error::ConnectProxyFailed(why) => format!("the proxy refused the tunnel: {why}; check HTTPS_PROXY"),
-            ureq::Error::BodyExceedsLimit(_) => "the response is larger than 64 MiB".to_owned(),
-            ureq::Error::Io(error) => error.to_string(),
+            Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => format!("stalled for {STALL_TIMEOUT:?}"),
+            Error::Timeout(limit) => format!("timed out ({limit})"),
+            Error::ConnectProxyFailed(why) => format!("the proxy refused the tunnel: {why}; check HTTPS_PROXY"),
+            Error::BodyExceedsLimit(_) => "the response is larger than 64 MiB".to_owned(),
+            Error::Io(error) => error.to_string(),
             other => other.to_string(),
         };
         Fault { message, is_certificate: false }
-    }
-}
-
-fn certificate_error(error: &ureq::Error) -> Option<&CertificateError> {
-    let error = match error {
-        ureq::Error::Rustls(error) => error,
-        ureq::Error::Io(error) => error.get_ref()?.downcast_ref::<rustls::Error>()?,
-        _ => return None,
-    };
-    match error {
-        rustls::Error::InvalidCertificate(certificate) => Some(certificate),
-        _ => None,
     }
 }
 
@@ -200,7 +166,7 @@ fn certificate_error(error: &ureq::Error) -> Option<&CertificateError> {
 struct Later;
 
 impl Resolver for Later {
-    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         Ok(only(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))))
     }
 }
@@ -223,14 +189,18 @@ struct Dial {
 impl<In: Transport> Connector<In> for Dial {
     type Out = <TcpConnector as Connector<In>>::Out;
 
-    fn connect(&self, details: &ConnectionDetails, mut chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
         if chained.is_some() {
             return self.tcp.connect(details, chained);
         }
         let addresses = self.look_up(details)?;
         let begun = Instant::now();
-        let mut dial = |address, limit: Duration| {
-            let left = CONNECT_TIMEOUT.saturating_sub(begun.elapsed()).min(limit).max(MIN_DIAL);
+        let mut queue: VecDeque<_> = addresses.iter().map(|&address| (address, addresses.len() > 1)).collect();
+        let mut failure = Error::HostNotFound;
+        while let Some((address, is_first_round)) = queue.pop_front() {
+            // Where none of several answered at once, what time is left is shared between those that said nothing.
+            let left = CONNECT_TIMEOUT.saturating_sub(begun.elapsed());
+            let limit = if is_first_round { left.min(FIRST_ROUND) } else { left / (queue.len() as u32 + 1) };
             let alone = ConnectionDetails {
                 uri: details.uri,
                 addrs: only(address),
@@ -238,31 +208,17 @@ impl<In: Transport> Connector<In> for Dial {
                 request_level: details.request_level,
                 resolver: details.resolver,
                 now: (details.current_time)(),
-                timeout: NextTimeout { after: left.into(), ..details.timeout },
+                timeout: NextTimeout { after: limit.max(MIN_DIAL).into(), ..details.timeout },
                 current_time: details.current_time.clone(),
                 run_connector: details.run_connector.clone(),
                 register_shutdown: details.register_shutdown.clone(),
             };
-            self.tcp.connect(&alone, chained.take())
-        };
-        let mut silent = Vec::new();
-        let mut failure = ureq::Error::HostNotFound;
-        for &address in &addresses {
-            match dial(address, if addresses.len() > 1 { FIRST_ROUND } else { CONNECT_TIMEOUT }) {
+            failure = match self.tcp.connect(&alone, None::<In>) {
                 Ok(connected) => return Ok(connected),
-                Err(error) => {
-                    silent.extend(matches!(error, ureq::Error::Timeout(_)).then_some(address));
-                    failure = error;
-                }
-            }
-        }
-        // Of several, none answered at once: what time is left is shared between those that said nothing.
-        let shares = if addresses.len() > 1 { silent.len() } else { 0 };
-        for (index, &address) in silent.iter().enumerate().take(shares) {
-            let left = CONNECT_TIMEOUT.saturating_sub(begun.elapsed());
-            match dial(address, left / (shares - index) as u32) {
-                Ok(connected) => return Ok(connected),
-                Err(error) => failure = error,
+                Err(error) => error,
+            };
+            if is_first_round && matches!(failure, Error::Timeout(_)) {
+                queue.push_back((address, false));
             }
         }
         Err(failure)
@@ -273,13 +229,13 @@ impl Dial {
     /// The addresses of the name that is to be connected to, without a limit of its own: for one, ureq makes a thread,
     /// and panics where none can be made. The system's resolver gives up by itself, and the process is ended when it is
     /// time, whatever it is in.
-    fn look_up(&self, details: &ConnectionDetails) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let unlimited = NextTimeout { after: transport::time::Duration::NotHappening, ..details.timeout };
+    fn look_up(&self, details: &ConnectionDetails) -> Result<ResolvedSocketAddrs, Error> {
+        let unlimited = NextTimeout { after: NotHappening, ..details.timeout };
         DefaultResolver::default().resolve(details.uri, details.config, unlimited).map_err(|_| {
             let host = details.uri.host().unwrap_or_default();
             let source = if self.proxied { "HTTPS_PROXY" } else { "RELEVANCE_REGION" };
             let why = format!("the name {host} was not found; check the network, and {source}, which makes it");
-            ureq::Error::Io(io::Error::other(why))
+            Error::Io(io::Error::other(why))
         })
     }
 }
@@ -294,14 +250,12 @@ struct Guard {
 impl<In: Transport> Connector<In> for Guard {
     type Out = Either<In, Guarded<In>>;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
         // A tunnel is made by running the whole chain for the proxy first, with the proxy taken out of the
         // configuration. What passes there is CONNECT and not yet the request.
         let is_tunnel = self.proxied && details.config.proxy().is_none();
-        Ok(chained.map(|transport| match is_tunnel {
-            true => Either::A(transport),
-            false => Either::B(Guarded { transport, gate: self.gate.clone(), held: Vec::new() }),
-        }))
+        let guarded = |transport| Guarded { transport, gate: self.gate.clone(), held: Vec::new() };
+        Ok(chained.map(|chained| if is_tunnel { Either::A(chained) } else { Either::B(guarded(chained)) }))
     }
 }
 
@@ -325,12 +279,13 @@ impl<T: Transport> Transport for Guarded<T> {
         self.transport.buffers()
     }
 
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let output = self.transport.buffers().output();
         let size = output.len();
         let mut bytes = mem::take(&mut self.held);
         bytes.extend_from_slice(&output[..amount]);
-        if bytes.len() == amount && bytes.starts_with(b"POST ") {
+        // A part of the body may begin alike, but its last part does not end so: none is held back for good.
+        if bytes.len() == amount && bytes.starts_with(b"POST ") && bytes.ends_with(b"\r\n\r\n") {
             self.held = bytes;
             return Ok(());
         }
@@ -341,7 +296,7 @@ impl<T: Transport> Transport for Guarded<T> {
         })
     }
 
-    fn await_input(&mut self, mut timeout: NextTimeout) -> Result<bool, ureq::Error> {
+    fn await_input(&mut self, mut timeout: NextTimeout) -> Result<bool, Error> {
         // Of all that is waited for, a body alone has no limit as a whole.
         if timeout.after.is_not_happening() {
             timeout.per_read = Some(STALL_TIMEOUT.into());

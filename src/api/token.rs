@@ -1,9 +1,6 @@
-/*!
-The authorization token: a type that never shows itself, and the cleaning of text from outside.
-*/
+/*! The authorization token: a type that never shows itself, and the cleaning of text from outside. */
 
-use std::borrow::Cow;
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// A shorter key half is no real key, and would be found in ordinary words.
 const MIN_KEY_LENGTH: usize = 8;
@@ -24,25 +21,21 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// # Errors
-    /// What is wrong with `text`, without showing any of it.
+    /// Errors: what is wrong with `text`, without showing any of it.
     pub fn new(text: &str) -> Result<Token, &'static str> {
+        let (lower, name) = (text.to_ascii_lowercase(), text.split_once('=').map(|(name, _)| name));
         let is_name =
             |name: &str| name.trim_start_matches("export ").bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
-        let lower = text.to_ascii_lowercase();
-        if text.split_once('=').is_some_and(|(name, _)| is_name(name)) {
-            return Err("holds NAME=value; leave only the value");
-        }
-        if ["bearer ", "basic ", "authorization:"].iter().any(|prefix| lower.starts_with(prefix)) {
-            return Err("holds more than the token; leave out 'Authorization:', 'Bearer' or 'Basic'");
-        }
-        if text.contains(['"', '\'', '`']) {
-            return Err("holds a quotation mark; set it without quotes");
-        }
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("holds a space or a character that no key has; copy it again");
-        }
+        let is_scheme = |prefix: &&str| lower.starts_with(*prefix);
         match text.split_once(':') {
+            _ if name.is_some_and(is_name) => Err("holds NAME=value; leave only the value"),
+            _ if ["bearer ", "basic ", "authorization:"].iter().any(is_scheme) => {
+                Err("holds more than the token; leave out 'Authorization:', 'Bearer' or 'Basic'")
+            }
+            _ if text.contains(['"', '\'', '`']) => Err("holds a quotation mark; set it without quotes"),
+            _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Err("holds a space or a character that no key has; copy it again")
+            }
             Some((project, key)) if !project.is_empty() && !key.is_empty() => Ok(Token(text.to_owned())),
             _ => Err("is not of the form project:key; copy the whole authorization token"),
         }

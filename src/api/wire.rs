@@ -1,24 +1,19 @@
-/*!
-What goes over the wire and comes back, as types: pure, and hostile until parsed.
+/*! What goes over the wire and comes back, as types: pure, and hostile until parsed.
 
 Only what is used is named, and whatever else a reply holds is tolerated. A member of the wrong type counts as absent.
 Results are carried as raw JSON, so that no number is rounded and no key reordered on the way through. Lists are read
-one item at a time: a list of a million items takes no more memory than its text.
-*/
-
-use std::borrow::Cow;
-use std::fmt;
-use std::str::FromStr;
+one item at a time: a list of a million items takes no more memory than its text. */
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
+use std::io::{self, Write};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 /// The longest id (the vendor's schema).
 const MAX_ID_LENGTH: usize = 240;
 
 /// An id of the API: 1 to 240 letters, digits, `.`, `_` and `-`, so that it is safe inside a URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Id(String);
 
 impl FromStr for Id {
@@ -45,31 +40,11 @@ impl fmt::Display for Id {
     }
 }
 
-impl AsRef<str> for Id {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Serialize for Id {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
 /// A started run: what the trigger answers, and all that is needed to wait for it. Shown as `STUDIO_ID/JOB_ID`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     pub studio_id: Id,
     pub job_id: Id,
-}
-
-impl Run {
-    /// The path of a poll, below the base URL: of all updates, or of the ending one alone.
-    pub fn poll_path(&self, in_full: bool) -> String {
-        let query = if in_full { "" } else { "?ending_update_only=true" };
-        format!("/studios/{}/async_poll/{}{query}", self.studio_id, self.job_id)
-    }
 }
 
 impl FromStr for Run {
@@ -88,36 +63,27 @@ impl fmt::Display for Run {
     }
 }
 
-/// The body of the trigger.
-pub struct TriggerRequest<'a> {
-    pub message: &'a str,
-    pub agent_id: Option<&'a Id>,
-    pub conversation_id: Option<&'a Id>,
-    /// Further top-level fields, in the order given.
-    pub fields: &'a [(String, Box<RawValue>)],
-}
-
-impl Serialize for TriggerRequest<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        struct Message<'a> {
-            role: &'a str,
-            content: &'a str,
-        }
-        let mut body = serializer.serialize_map(None)?;
-        body.serialize_entry("message", &Message { role: "user", content: self.message })?;
-        let ids = [("agent_id", self.agent_id), ("conversation_id", self.conversation_id)];
-        for (key, id) in ids {
-            id.map_or(Ok(()), |id| body.serialize_entry(key, id))?;
-        }
-        for (key, value) in self.fields {
-            body.serialize_entry(key, value)?;
-        }
-        body.end()
+/// The body of the trigger, with further top-level `fields` in the order given.
+pub fn trigger_request(
+    message: &str,
+    agent_id: Option<&Id>,
+    conversation_id: Option<&Id>,
+    fields: &[(String, Box<RawValue>)],
+) -> io::Result<Vec<u8>> {
+    let mut body = br#"{"message":{"role":"user","content":"#.to_vec();
+    serde_json::to_writer(&mut body, message)?;
+    body.push(b'}');
+    // An id needs no escaping.
+    for (name, id) in [("agent_id", agent_id), ("conversation_id", conversation_id)] {
+        id.map_or(Ok(()), |id| write!(body, r#","{name}":"{id}""#))?;
     }
+    for (key, value) in fields {
+        write!(body, ",{}:{value}", serde_json::to_string(key)?)?;
+    }
+    body.push(b'}');
+    Ok(body)
 }
 
-/// What the trigger answered.
 pub struct Triggered {
     pub run: Run,
     pub conversation_id: Option<Id>,
@@ -140,23 +106,11 @@ impl Triggered {
     }
 }
 
-/// Where a job stands, by the top-level `type` of a poll's reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobStatus {
-    /// `inprogress`, or `timeout`: nothing new within the server's own budget.
-    Running,
-    /// `complete`, `failed` or `cancelled`.
-    Over,
-    /// Anything else, or nothing.
-    Unknown,
-}
-
 /// How a run ended, by the update that says so; all as the server sent it.
 #[derive(Debug)]
 pub enum Ending {
-    Success {
-        output: Box<RawValue>,
-    },
+    /// With the run's `output`.
+    Success(Box<RawValue>),
     Failure {
         /// The run's errors, if it names any; see [`error_text`].
         details: Option<Box<RawValue>>,
@@ -166,12 +120,10 @@ pub enum Ending {
     },
 }
 
-/// What a poll answered.
 #[derive(Debug)]
 pub struct Poll {
     /// The top-level `type` as it was sent; empty where there is none.
     pub kind: String,
-    pub status: JobStatus,
     pub ending: Option<Ending>,
     /// How many updates the reply lists.
     pub updates: usize,
@@ -179,9 +131,7 @@ pub struct Poll {
 
 impl Poll {
     /// The reply of a poll. `on_update` is called with the number, from 0, and the type of each update that it lists.
-    ///
-    /// # Errors
-    /// What the body is instead of a JSON object.
+    /// Errors: what the body is instead of a JSON object.
     pub fn parse(body: &[u8], mut on_update: impl FnMut(usize, &str)) -> Result<Poll, String> {
         let body: &RawValue = serde_json::from_slice(body).map_err(|why| why.to_string())?;
         if !body.get().starts_with('{') {
@@ -199,31 +149,23 @@ impl Poll {
             }
         });
         let kind = text(body, "type").unwrap_or_default();
-        let status = match kind.as_str() {
-            "inprogress" | "timeout" => JobStatus::Running,
-            "complete" | "failed" | "cancelled" => JobStatus::Over,
-            _ => JobStatus::Unknown,
-        };
         // The last of a kind counts, and a success counts before a failure that was overcome.
-        let ending = success.map(Ending::of_success).or_else(|| Some(Ending::failure(failure?, String::new())));
-        Ok(Poll { kind, status, ending, updates })
+        let ending = success.or(failure).map(|update| Ending::of(update, success.is_some()));
+        Ok(Poll { kind, ending, updates })
     }
 }
 
 impl Ending {
-    fn of_success(update: &RawValue) -> Ending {
+    fn of(update: &RawValue, is_success: bool) -> Ending {
         let output = member(update, "output");
-        match output.and_then(|output| text(output, "status")).as_deref() {
-            Some(status @ ("failed" | "cancelled")) => Ending::failure(update, format!("its status is {status}")),
-            _ => Ending::Success { output: output.unwrap_or(RawValue::NULL).to_owned() },
-        }
-    }
-
-    fn failure(update: &RawValue, otherwise: String) -> Ending {
-        let output = member(update, "output");
+        let otherwise = match output.and_then(|output| text(output, "status")).as_deref() {
+            _ if !is_success => String::new(),
+            Some(status @ ("failed" | "cancelled")) => format!("its status is {status}"),
+            _ => return Ending::Success(output.unwrap_or(RawValue::NULL).to_owned()),
+        };
         let details = member(update, "errors").or_else(|| member(output?, "errors"));
-        let owned = |value: Option<&RawValue>| value.map(ToOwned::to_owned);
-        Ending::Failure { details: owned(details), otherwise, output: owned(output) }
+        let [details, output] = [details, output].map(|value| value.map(ToOwned::to_owned));
+        Ending::Failure { details, otherwise, output }
     }
 }
 
@@ -241,10 +183,7 @@ pub fn error_text(errors: &RawValue) -> String {
     let mut joined = String::new();
     for_each(Some(errors), |error| {
         joined.push_str(if joined.is_empty() { "" } else { "; " });
-        match text(error, "body") {
-            Some(body) => joined.push_str(&body),
-            None => joined.push_str(error.get()),
-        }
+        joined.push_str(text(error, "body").as_deref().unwrap_or(error.get()));
     });
     joined
 }
@@ -278,44 +217,41 @@ fn text(object: &RawValue, name: &str) -> Option<String> {
 
 /// A member of an object. Whatever is no object, or has it as null, has none.
 fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
-    struct Member<'n>(&'n str);
-    impl<'a> Visitor<'a> for Member<'_> {
-        type Value = Option<&'a RawValue>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-            let mut found = None;
-            while let Some((name, value)) = members.next_entry::<Cow<str>, &RawValue>()? {
-                found = if name == self.0 { Some(value) } else { found };
-            }
-            Ok(found)
-        }
-    }
-    let found = serde_json::Deserializer::from_str(object.get()).deserialize_map(Member(name)).ok()?;
+    let mut found = None;
+    let find = |key: Option<Cow<str>>, value| found = if key.as_deref() == Some(name) { Some(value) } else { found };
+    serde_json::Deserializer::from_str(object.get()).deserialize_any(Each(find)).ok()?;
     found.filter(|value| value.get() != "null")
 }
 
 /// Calls `act` with each item of a list, one at a time. Whatever is no list has none.
-fn for_each<'a>(list: Option<&'a RawValue>, act: impl FnMut(&'a RawValue)) {
-    struct Items<F>(F);
-    impl<'a, F: FnMut(&'a RawValue)> Visitor<'a> for Items<F> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list")
-        }
-
-        fn visit_seq<A: SeqAccess<'a>>(mut self, mut items: A) -> Result<(), A::Error> {
-            while let Some(item) = items.next_element()? {
-                (self.0)(item);
-            }
-            Ok(())
-        }
-    }
+fn for_each<'a>(list: Option<&'a RawValue>, mut act: impl FnMut(&'a RawValue)) {
     let list = list.map_or("", RawValue::get);
+    let item = |key: Option<Cow<str>>, item| key.map_or_else(|| act(item), |_| ());
     // An item that is called for has been read, so what an error would say is known already: there is no more.
-    let _ = serde_json::Deserializer::from_str(list).deserialize_seq(Items(act));
+    let _ = serde_json::Deserializer::from_str(list).deserialize_any(Each(item));
+}
+
+/// Calls its function with each item of a list, or with each member of an object and its name.
+struct Each<F>(F);
+
+impl<'a, F: FnMut(Option<Cow<'a, str>>, &'a RawValue)> Visitor<'a> for Each<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list or an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(mut self, mut members: A) -> Result<(), A::Error> {
+        while let Some((name, value)) = members.next_entry()? {
+            (self.0)(Some(name), value);
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element()? {
+            (self.0)(None, item);
+        }
+        Ok(())
+    }
 }

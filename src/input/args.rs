@@ -1,102 +1,22 @@
-/*!
-The command line: what was typed, checked as far as it can be without the environment.
-*/
-
-use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use serde_json::value::{RawValue, to_raw_value};
+/*! The command line: what was typed, checked as far as it can be without the environment. */
 
 use super::message::Source;
 use crate::api::wire::{Id, Run};
-use crate::output::exit::{Error, error};
+use crate::output::exit::{Error, ensure, error};
+use pico_args::{Arguments, Keys};
+use serde_json::value::{RawValue, to_raw_value};
+use std::{ffi::OsString, mem, path::PathBuf, time::Duration};
 
 /// What `--version` prints.
 pub const VERSION: &str = concat!("relevance-run ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// At most 80 columns and 50 lines: it is read on a terminal.
-pub const HELP: &str = "\
-Triggers a Relevance AI agent, waits for its run to end, prints the answer.
+pub const HELP: &str = include_str!("help.txt");
 
-Usage: relevance-run [OPTIONS] [MESSAGE]
-       relevance-run [OPTIONS] --resume STUDIO_ID/JOB_ID
-       relevance-run [OPTIONS] --check
-
-Say something (without MESSAGE or --file, from standard input):
-  -a, --agent ID         the agent (default: $RELEVANCE_AGENT_ID)
-  -c, --conversation ID  continue that conversation
-  -f, --file FILE        read the message from FILE (-: standard input)
-  -s, --set KEY=VALUE    one more field of the trigger request; repeatable
-Wait for the run, or not:
-  -n, --no-wait          start the run, print STUDIO_ID/JOB_ID, exit
-  -r, --resume STUDIO_ID/JOB_ID  start nothing; wait for that run
-  --run-file FILE        remember the run in FILE: the same command may then
-                         be given again after anything
-  -t, --timeout DUR      longest the whole command may take (30m; 0: no limit)
-  -i, --interval DUR     poll at this fixed interval instead of adapting
-Use the answer:
-  -j, --json             one JSON object for the outcome, whatever the outcome
-  -o, --output FILE      write the result to FILE, whole or not at all
-See what happens:
-  --check                start nothing; do key, region and agent go together?
-  -v, --verbose          each request and retry; twice: what was sent and came
-  -q, --quiet            no progress line on a terminal
-  -h, --help             print this help
-  -V, --version          print the version
-DUR is a number and ms, s, m or h (seconds without): 90, 1.5s, 30m, 1h30m
-
-Environment:
-  RELEVANCE_AUTH_TOKEN   the authorization token, project:key; or in two parts:
-  RELEVANCE_API_KEY, RELEVANCE_PROJECT
-  RELEVANCE_AUTH_TOKEN_FILE, RELEVANCE_API_KEY_FILE  a file that holds it
-  RELEVANCE_REGION       us, eu, au, or the code on your API-keys page
-  RELEVANCE_AGENT_ID     default for --agent
-  RELEVANCE_BASE_URL     another API to talk to; no region is then needed
-  HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE  as in curl
-
-Exit codes (is it safe to run the same command again?):
-  0 answered   1 the run failed   2 usage, nothing sent   3 refused, not started
-  4 not reached, not started: yes      5 outcome unknown: no, use --resume
-  124 timeout: no, use --resume        128+n signal n: no, use --resume
-
-Examples:
-  relevance-run --agent 0f3c9a 'Summarise the news'
-  git diff | relevance-run --json --timeout 5m --output review.json
-";
-
-/// The options that take a value, in the order in which their values are used below: a short name, where there is one,
-/// and a long one.
-const WITH_VALUE: [[&str; 2]; 9] = [
-    ["-a", "--agent"],
-    ["-c", "--conversation"],
-    ["-f", "--file"],
-    ["-o", "--output"],
-    ["-r", "--resume"],
-    ["-t", "--timeout"],
-    ["-i", "--interval"],
-    ["", "--run-file"],
-    ["-s", "--set"],
-];
-const SWITCHES: [[&str; 2]; 7] = [
-    ["-h", "--help"],
-    ["-V", "--version"],
-    ["-j", "--json"],
-    ["-n", "--no-wait"],
-    ["-q", "--quiet"],
-    ["", "--check"],
-    VERBOSE,
-];
-const VERBOSE: [&str; 2] = ["-v", "--verbose"];
-/// What people look for as an option, and what to do instead.
-const ELSEWHERE: [(&[&str], &str); 6] = [
-    (&["--token", "--auth-token", "--key", "--api-key"], "set RELEVANCE_AUTH_TOKEN, since an option would show in ps"),
-    (&["--project"], "set RELEVANCE_PROJECT"),
-    (&["--region"], "set RELEVANCE_REGION"),
-    (&["--url", "--base-url", "--host"], "set RELEVANCE_BASE_URL"),
-    (&["--proxy"], "set HTTPS_PROXY"),
-    (&["--message", "-m", "--prompt"], "give the message as an argument"),
-];
+/// The options that take a value, and those that take none: a short name, where there is one, before each long one.
+const WITH_VALUE: &str = "-a --agent -c --conversation -f --file -o --output -r --resume -t --timeout -i --interval \
+    --run-file -s --set";
+const SWITCHES: &str = "-h --help -V --version -j --json -n --no-wait -q --quiet --check -v --verbose";
 
 /// Unless `--timeout` says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -142,40 +62,36 @@ pub struct Args {
 }
 
 /// Parses the arguments that follow the program's name.
-///
-/// # Errors
-/// Whatever is not understood, as a usage error that says how to mend it.
+/// Errors: whatever is not understood, as a usage error that says how to mend it.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error> {
     let text = |argument: OsString| argument.into_string();
-    let mut options: Vec<String> = arguments
-        .map(text)
-        .collect::<Result<_, _>>()
-        .map_err(|_| error!(Usage, "an argument is not UTF-8 text; convert it first"))?;
+    let options = arguments.map(text).collect::<Result<Vec<_>, _>>();
+    let mut options = options.map_err(|_| error!(Usage: "an argument is not UTF-8 text; convert it first"))?;
     let mut messages = Vec::new();
     if let Some(end) = options.iter().position(|argument| argument == "--") {
         messages = options.split_off(end).split_off(1);
     }
     check_values_present(&options)?;
 
-    let options = options.into_iter().map(OsString::from).collect();
-    let mut options = pico_args::Arguments::from_vec(options);
-    let mut take = |names: [&'static str; 2]| {
-        let value = options.opt_value_from_str::<_, String>(keys(names));
-        value.map_err(|_| needs_value(names[1]))
+    let mut options = Arguments::from_vec(options.into_iter().map(OsString::from).collect());
+    let mut take = |names| {
+        let (keys, long) = keys(names);
+        options.opt_value_from_str::<_, String>(keys).map_err(|_| needs_value(long))
     };
-    let [agent, conversation, file, output, resume, timeout, interval, run_file, set] = WITH_VALUE;
-    let (agent, conversation, file) = (take(agent)?, take(conversation)?, take(file)?);
-    let (output, resume, run_file) = (take(output)?, take(resume)?, take(run_file)?);
-    let (timeout, interval) = (take(timeout)?, take(interval)?);
+    let (agent, conversation, file) = (take("-a --agent")?, take("-c --conversation")?, take("-f --file")?);
+    let (output, resume, run_file) = (take("-o --output")?, take("-r --resume")?, take("--run-file")?);
+    let (timeout, interval) = (take("-t --timeout")?, take("-i --interval")?);
     let mut fields = Vec::new();
-    while let Some(field) = take(set)? {
+    while let Some(field) = take("-s --set")? {
         fields.push(field);
     }
-    let [help, version, json, no_wait, quiet, check, verbose] = SWITCHES.map(|names| options.contains(keys(names)));
+    let mut has = |names| options.contains(keys(names).0);
+    let (help, version, json, no_wait) = (has("-h --help"), has("-V --version"), has("-j --json"), has("-n --no-wait"));
+    let (quiet, check, verbose) = (has("-q --quiet"), has("--check"), has("-v --verbose"));
     if help || version {
         return Ok(Command::Print(if help { HELP } else { VERSION }));
     }
-    let verbosity = u8::from(verbose) + u8::from(options.contains(VERBOSE));
+    let verbosity = u8::from(verbose) + u8::from(has("-v --verbose"));
 
     let left = options.finish().into_iter().flat_map(text).collect::<Vec<_>>();
     if let Some(option) = left.iter().find(|argument| argument.starts_with('-')) {
@@ -183,19 +99,13 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
     }
     let is_plain = messages.is_empty();
     messages.splice(0..0, left);
-    if messages.len() > 1 {
-        let count = messages.len();
-        return Err(error!(Usage, "{count} messages were given and only one can be sent; quote it as one argument"));
-    }
+    let count = messages.len();
+    ensure!(count < 2, Usage: "{count} messages were given and only one can be sent; quote it as one argument");
     let message = messages.pop();
-    if let Some(word @ ("help" | "version")) = message.as_deref()
-        && is_plain
-    {
-        return Err(error!(
-            Usage,
-            "'{word}' would be sent to the agent; write --{word} for the {word}, or -- {word} to send it"
-        ));
-    }
+    let word = message.as_deref().unwrap_or_default();
+    let is_meant = !is_plain || !matches!(word, "help" | "version");
+    ensure!(is_meant, Usage: "'{word}' would be sent to the agent; write --{word} for the {word}, or -- {word} to send \
+        it");
     let given = [
         (message.is_some(), "a message"),
         (file.is_some(), "--file"),
@@ -208,69 +118,52 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
         (check && interval.is_some(), "--interval"),
         (check && json, "--json"),
     ];
-    if (check || resume.is_some())
-        && let Some((_, other)) = given.iter().find(|(given, _)| *given)
-    {
+    let other = given.iter().find(|(given, _)| *given && (check || resume.is_some()));
+    if let Some((_, other)) = other {
         let option = if check { "--check" } else { "--resume" };
-        return Err(error!(Usage, "{option} starts nothing and cannot go with {other}; leave one of them out"));
+        return Err(error!(Usage: "{option} starts nothing and cannot go with {other}; leave one of them out"));
     }
-    if run_file.is_some() && run_file == output {
-        return Err(error!(Usage, "--run-file and --output name one file; give each its own"));
-    }
-    let job = if check {
-        Job::Check
-    } else if let Some(run) = resume {
-        let run = run.parse();
-        Job::Resume(run.map_err(|why| error!(Usage, "--resume {why}; give STUDIO_ID/JOB_ID as it was printed"))?)
-    } else {
-        Job::Trigger {
-            source: match (message, file) {
-                (Some(_), Some(_)) => {
-                    return Err(error!(Usage, "both a message and --file were given; leave one of them out"));
-                }
-                (Some(text), None) => Source::Text(text),
-                (None, Some(path)) => Source::File((path != "-").then(|| path.into())),
-                (None, None) => Source::Unsaid,
-            },
-            conversation_id: conversation.map(|id| parse_conversation(&id)).transpose()?,
-            fields: parse_fields(fields)?,
-            wait: !no_wait,
-            run_file: run_file.map(PathBuf::from),
-        }
+    let is_apart = run_file.is_none() || run_file != output;
+    ensure!(is_apart, Usage: "--run-file and --output name one file; give each its own");
+    ensure!(message.is_none() || file.is_none(), Usage: "both a message and --file were given; leave one of them out");
+    let source = match (message, file) {
+        (Some(text), _) => Source::Text(text),
+        (None, Some(path)) => Source::File((path != "-").then(|| path.into())),
+        (None, None) => Source::Unsaid,
+    };
+    let conversation_id = conversation.map(|id| parse_conversation(&id)).transpose()?;
+    let (fields, run_file, wait) = (parse_fields(fields)?, run_file.map(PathBuf::from), !no_wait);
+    let job = match resume.map(|run| run.parse()) {
+        None if check => Job::Check,
+        None => Job::Trigger { source, conversation_id, fields, wait, run_file },
+        Some(Ok(run)) => Job::Resume(run),
+        Some(Err(why)) => return Err(error!(Usage: "--resume {why}; give STUDIO_ID/JOB_ID as it was printed")),
     };
     let interval = interval.map(|text| parse_duration("--interval", &text)).transpose()?;
-    if interval == Some(Duration::ZERO) {
-        return Err(error!(Usage, "--interval must be longer than 0; leave it out to adapt to the run"));
-    }
-    let timeout = timeout.map(|text| parse_duration("--timeout", &text)).transpose()?;
-    Ok(Command::Run(Args {
-        job,
-        agent_id: agent.map(|id| parse_agent(&id)).transpose()?,
-        output: output.filter(|path| path != "-").map(PathBuf::from),
-        json,
-        timeout: Some(timeout.unwrap_or(DEFAULT_TIMEOUT)).filter(|limit| !limit.is_zero()),
-        interval,
-        verbosity,
-        quiet,
-    }))
+    let is_zero = interval == Some(Duration::ZERO);
+    ensure!(!is_zero, Usage: "--interval must be longer than 0; leave it out to adapt to the run");
+    let timeout = timeout.map_or(Ok(DEFAULT_TIMEOUT), |text| parse_duration("--timeout", &text))?;
+    let timeout = Some(timeout).filter(|limit| !limit.is_zero());
+    let agent_id = agent.map(|id| parse_agent(&id)).transpose()?;
+    let output = output.filter(|path| path != "-").map(PathBuf::from);
+    Ok(Command::Run(Args { job, agent_id, output, json, timeout, interval, verbosity, quiet }))
 }
 
-/// An option's names as pico-args wants them.
-fn keys(names: [&'static str; 2]) -> pico_args::Keys {
-    match names {
-        ["", long] => long.into(),
-        both => both.into(),
-    }
+/// An option's names as pico-args wants them, and the long one.
+fn keys(names: &'static str) -> (Keys, &'static str) {
+    names.split_once(' ').map_or_else(|| (names.into(), names), |(short, long)| ([short, long].into(), long))
+}
+
+/// The long name of an option, if it is among these.
+fn long_name(options: &'static str, name: &str) -> Option<&'static str> {
+    options.split(' ').skip_while(|known| *known != name).find(|known| known.starts_with("--"))
 }
 
 /// Refuses an option without its value before pico-args sees it, which would take the next option as the value.
 fn check_values_present(options: &[String]) -> Result<(), Error> {
     for (index, option) in options.iter().enumerate() {
-        let is_value = |next: &String| !next.starts_with('-') || next == "-";
-        let keys = WITH_VALUE.iter().find(|keys| option.starts_with('-') && keys.contains(&option.as_str()));
-        if let Some([_, long]) = keys
-            && !options.get(index + 1).is_some_and(is_value)
-        {
+        let value = options.get(index + 1).filter(|next| !next.starts_with('-') || *next == "-");
+        if let Some(long) = long_name(WITH_VALUE, option).filter(|_| value.is_none()) {
             return Err(needs_value(long));
         }
     }
@@ -278,40 +171,45 @@ fn check_values_present(options: &[String]) -> Result<(), Error> {
 }
 
 fn needs_value(option: &str) -> Error {
-    error!(Usage, "{option} needs a value; one that begins with '-' is written {option}=VALUE")
+    error!(Usage: "{option} needs a value; one that begins with '-' is written {option}=VALUE")
 }
 
 /// Why an option was left over. Its value is not shown: it may be a key that was meant for the environment.
 fn not_understood(option: &str) -> Error {
-    let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
-    let is_switch = SWITCHES.iter().any(|names| names.contains(&name));
-    let is_known = is_switch || WITH_VALUE.iter().any(|names| names.contains(&name));
-    let elsewhere = ELSEWHERE.iter().find(|(names, _)| names.contains(&name));
-    match (name, value) {
-        ("-", _) => {
-            error!(Usage, "'-' is not a message; write '--file -' to read standard input, or '-- -' to send it")
+    let (name, has_value) = option.split_once('=').map_or((option, false), |(name, _)| (name, true));
+    let is_switch = long_name(SWITCHES, name).is_some();
+    let advice = match name {
+        "-" => {
+            return error!(Usage: "'-' is not a message; write '--file -' to read standard input, or '-- -' to send it");
         }
-        (_, Some(_)) if is_switch => error!(Usage, "{name} takes no value; write it alone"),
-        _ if VERBOSE.contains(&name) => error!(Usage, "{name} counts twice and no more"),
-        _ if is_known => {
-            error!(Usage, "{name} was given twice, or in one word with another; write it once, and by itself")
+        _ if is_switch && has_value => return error!(Usage: "{name} takes no value; write it alone"),
+        "-v" | "--verbose" => return error!(Usage: "{name} counts twice and no more"),
+        _ if is_switch || long_name(WITH_VALUE, name).is_some() => {
+            return error!(Usage: "{name} was given twice, or in one word with another; write it once, and by itself");
         }
-        _ => match (elsewhere, nearest(name)) {
-            (Some((_, advice)), _) => error!(Usage, "there is no option {name}; {advice}"),
-            (None, Some(option)) => {
-                error!(Usage, "unknown option {name}; did you mean {option}? See 'relevance-run --help'")
-            }
-            (None, None) => error!(
-                Usage,
-                "unknown option {name}; see 'relevance-run --help', and write -- before a message that begins with '-'"
-            ),
-        },
-    }
+        // What people look for as an option.
+        "--token" | "--auth-token" | "--key" | "--api-key" => {
+            "set RELEVANCE_AUTH_TOKEN, since an option would show in ps"
+        }
+        "--project" => "set RELEVANCE_PROJECT",
+        "--region" => "set RELEVANCE_REGION",
+        "--url" | "--base-url" | "--host" => "set RELEVANCE_BASE_URL",
+        "--proxy" => "set HTTPS_PROXY",
+        "--message" | "-m" | "--prompt" => "give the message as an argument",
+        _ => {
+            let advice = match nearest(name) {
+                Some(option) => format!("did you mean {option}? See 'relevance-run --help'"),
+                None => "see 'relevance-run --help', and write -- before a message that begins with '-'".to_owned(),
+            };
+            return error!(Usage: "unknown option {name}; {advice}");
+        }
+    };
+    error!(Usage: "there is no option {name}; {advice}")
 }
 
 /// The option that is misspelt as `name`, if one is near.
 fn nearest(name: &str) -> Option<&'static str> {
-    let known = WITH_VALUE.iter().chain(&SWITCHES).map(|[_, long]| *long);
+    let known = WITH_VALUE.split(' ').chain(SWITCHES.split(' ')).filter(|known| known.starts_with("--"));
     let near = known.map(|option| (distance(name, option), option)).min();
     near.filter(|(distance, _)| *distance <= 2).map(|(_, option)| option)
 }
@@ -320,7 +218,7 @@ fn nearest(name: &str) -> Option<&'static str> {
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (index, a) in one.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
+        let mut diagonal = mem::replace(&mut row[0], index + 1);
         for (column, b) in other.bytes().enumerate() {
             let kept = diagonal + usize::from(a != b);
             diagonal = row[column + 1];
@@ -331,32 +229,28 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 fn parse_id(what: &str, text: &str) -> Result<Id, Error> {
-    text.parse().map_err(|why| error!(Usage, "{what} {why}; copy the id alone"))
+    text.parse().map_err(|why| error!(Usage: "{what} {why}; copy the id alone"))
 }
 
 /// The id of an agent, from the command line or the environment. The URL of its page is a likely mistake.
 pub fn parse_agent(text: &str) -> Result<Id, Error> {
     const WHAT: &str = "the agent (--agent or RELEVANCE_AGENT_ID)";
-    let Some((_, path)) = text.split_once("://") else {
-        return parse_id(WHAT, text);
-    };
+    let Some((_, path)) = text.split_once("://") else { return parse_id(WHAT, text) };
     // HOST/agents/REGION/PROJECT/AGENT_ID[/CONVERSATION_ID]
     let mut parts = path.split(['/', '?', '#']).skip_while(|part| *part != "agents");
     Err(match parts.nth(3).map(str::parse::<Id>) {
-        Some(Ok(id)) => error!(Usage, "{WHAT} is a page's URL; give the id alone: {id}"),
-        _ => error!(Usage, "{WHAT} is a URL; give the agent's id alone"),
+        Some(Ok(id)) => error!(Usage: "{WHAT} is a page's URL; give the id alone: {id}"),
+        _ => error!(Usage: "{WHAT} is a URL; give the agent's id alone"),
     })
 }
 
 /// The id of a conversation. A failed command leaves a word that is no id where a script puts one.
 fn parse_conversation(text: &str) -> Result<Id, Error> {
-    match text {
-        "null" | "None" | "undefined" => Err(error!(
-            Usage,
-            "--conversation {text} is no conversation but what a failed command left; look at the one before"
-        )),
-        _ => parse_id("--conversation", text),
+    if let "null" | "None" | "undefined" = text {
+        return Err(error!(Usage: "--conversation {text} is no conversation but what a failed command left; look at \
+            the one before"));
     }
+    parse_id("--conversation", text)
 }
 
 /// The fields of `--set`: VALUE as JSON if it parses as JSON, else as a string.
@@ -364,24 +258,18 @@ fn parse_fields(texts: Vec<String>) -> Result<Vec<(String, Box<RawValue>)>, Erro
     let mut fields: Vec<(String, Box<RawValue>)> = Vec::new();
     for text in texts {
         let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-            return Err(error!(Usage, "--set needs KEY=VALUE, for example --set version=draft"));
+            return Err(error!(Usage: "--set needs KEY=VALUE, for example --set version=draft"));
         };
-        if let Some((_, option)) = OWN_FIELDS.iter().find(|(name, _)| *name == key) {
-            return Err(error!(Usage, "--set cannot set {key}; use {option} for it"));
-        }
-        if fields.iter().any(|(name, _)| name == key) {
-            return Err(error!(Usage, "--set {key} was given twice; leave one of them out"));
-        }
+        let own = OWN_FIELDS.iter().find(|(name, _)| *name == key).map_or("", |(_, option)| option);
+        ensure!(own.is_empty(), Usage: "--set cannot set {key}; use {own} for it");
+        let is_new = fields.iter().all(|(name, _)| name != key);
+        ensure!(is_new, Usage: "--set {key} was given twice; leave one of them out");
         let json = RawValue::from_string(value.to_owned());
-        if json.is_err() && value.starts_with(['{', '[', '"']) {
-            return Err(error!(
-                Usage,
-                "--set {key} begins like JSON and is none; mend it, and put single quotes around the whole"
-            ));
-        }
-        let value = json
-            .or_else(|_| to_raw_value(value))
-            .map_err(|why| error!(Usage, "--set {key} cannot be written as JSON: {why}"))?;
+        let is_sound = json.is_ok() || !value.starts_with(['{', '[', '"']);
+        ensure!(is_sound, Usage: "--set {key} begins like JSON and is none; mend it, and put single quotes around the \
+            whole");
+        let value = json.or_else(|_| to_raw_value(value));
+        let value = value.map_err(|why| error!(Usage: "--set {key} cannot be written as JSON: {why}"))?;
         fields.push((key.to_owned(), value));
     }
     Ok(fields)
@@ -389,9 +277,8 @@ fn parse_fields(texts: Vec<String>) -> Result<Vec<(String, Box<RawValue>)>, Erro
 
 /// A DUR: a number with an optional fraction and `ms`, `s`, `m`, `h` or nothing for seconds; or several with a unit.
 fn parse_duration(option: &str, text: &str) -> Result<Duration, Error> {
-    sum_durations(text).ok_or_else(|| {
-        error!(Usage, "{option} is not a duration; write a number and ms, s, m or h, such as 90, 1.5s or 30m, or several, as in 1h30m")
-    })
+    const FORM: &str = "a number and ms, s, m or h, such as 90, 1.5s or 30m, or several, as in 1h30m";
+    sum_durations(text).ok_or_else(|| error!(Usage: "{option} is not a duration; write {FORM}"))
 }
 
 fn sum_durations(text: &str) -> Option<Duration> {
@@ -426,41 +313,13 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, ms) in [
-            ("90", Some(90_000)),
-            ("1.5s", Some(1_500)),
-            ("500ms", Some(500)),
-            ("30m", Some(1_800_000)),
-            ("2h", Some(7_200_000)),
-            ("0", Some(0)),
-            ("1h30m", Some(5_400_000)),
-            ("1m1.5s1ms", Some(61_501)),
-            ("1h30", None),
-            ("30 1h", None),
-            (".5", Some(500)),
-            ("", None),
-            ("s", None),
-            ("-1", None),
-            ("1e3", None),
-            ("1.2.3", None),
-            ("inf", None),
-            ("NaN", None),
-            ("5 m", None),
-            ("5d", None),
-            ("5M", None),
-            ("99999999999999999999999h", None),
-        ] {
-            let parsed = parse_duration("--timeout", text).ok();
-            assert_eq!(parsed, ms.map(Duration::from_millis), "{text:?}");
+        let accepted = "90=90000 1.5s=1500 500ms=500 30m=1800000 2h=7200000 0=0 1m1.5s1ms=61501 .5=500";
+        for (text, ms) in accepted.split(' ').flat_map(|case| case.split_once('=')) {
+            assert_eq!(sum_durations(text), Some(Duration::from_millis(ms.parse().unwrap())), "{text}");
         }
-        assert!(parse_duration("--timeout", "0.0000000001").unwrap() > Duration::ZERO);
-    }
-
-    #[test]
-    fn help_fits_a_terminal() {
-        assert!(HELP.lines().count() <= 50, "{} lines", HELP.lines().count());
-        for line in HELP.lines() {
-            assert!(line.chars().count() <= 80, "{line}");
+        assert!(sum_durations("0.0000000001").unwrap() > Duration::ZERO);
+        for text in "1h30,30 1h,,s,-1,1e3,1.2.3,inf,NaN,5 m,5d,5M,99999999999999999999999h".split(',') {
+            assert_eq!(sum_durations(text), None, "{text:?}");
         }
     }
 }

@@ -1,30 +1,22 @@
-/*!
-What curl's variables mean: the proxy, what goes past it, and the authorities that are trusted.
-*/
-
-use std::net::IpAddr;
-
-use ureq::http::Uri;
-use ureq::http::uri::Authority;
-use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
-use ureq::{Proxy, ProxyProtocol};
+/*! What curl's variables mean: the proxy, what goes past it, and the authorities that are trusted. */
 
 use super::env::{file, first};
-use crate::output::exit::{Error, error};
+use crate::output::exit::{Error, ensure, error};
+use std::net::IpAddr;
+use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+use ureq::{Proxy, ProxyProtocol, http::Uri, http::uri::Authority};
 
 /// The proxy for `base_url`, as curl chooses it.
 ///
 /// Plain http is for loopback alone: through a proxy the key would leave the machine in the clear.
 pub fn proxy(base_url: &str) -> Result<Option<Proxy>, Error> {
     let names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-    let Some((name, value)) = first(&names)? else {
-        return Ok(None);
-    };
+    let Some((name, value)) = first(&names)? else { return Ok(None) };
     let proxy = parse_proxy(&value).ok_or_else(|| {
-        error!(Usage, "{name} cannot be used: set it to http://[USER:PASSWORD@]HOST:PORT (or https://), or unset it")
+        error!(Usage: "{name} cannot be used: set it to http://[USER:PASSWORD@]HOST:PORT (or https://), or unset it")
     })?;
     let exceptions = first(&["no_proxy", "NO_PROXY"])?.map(|(_, list)| list).unwrap_or_default();
-    let url: Uri = base_url.parse().map_err(|_| error!(Usage, "the base URL is not a URL"))?;
+    let url: Uri = base_url.parse().map_err(|_| error!(Usage: "the base URL is not a URL"))?;
     let host = url.host().unwrap_or_default();
     let direct = url.scheme_str() == Some("http") || bypasses_proxy(host, &exceptions);
     Ok(Some(proxy).filter(|_| !direct))
@@ -34,20 +26,12 @@ pub fn proxy(base_url: &str) -> Result<Option<Proxy>, Error> {
 pub fn roots(waiting: &dyn Fn(String)) -> Result<RootCerts, Error> {
     const NAME: &str = "SSL_CERT_FILE";
     let Some(pem) = file(NAME, waiting)? else { return Ok(RootCerts::WebPki) };
-    let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    let (usable, _) = rustls::RootCertStore::empty()
-        .add_parsable_certificates(certificates.iter().map(|certificate| certificate.der().into()));
-    if usable == 0 {
-        return Err(error!(
-            Usage,
-            "the file that {NAME} names holds no certificate; it must be a PEM bundle of CA certificates"
-        ));
-    }
+    let certificate = |item| if let PemItem::Certificate(it) = item { Some(it) } else { None };
+    let certificates: Vec<Certificate> = parse_pem(&pem).flatten().filter_map(certificate).collect();
+    let der = certificates.iter().map(|certificate| certificate.der().into());
+    let (usable, _) = rustls::RootCertStore::empty().add_parsable_certificates(der);
+    ensure!(usable > 0, Usage: "the file that {NAME} names holds no certificate; it must be a PEM bundle of CA \
+        certificates");
     Ok(RootCerts::from(certificates))
 }
 
@@ -73,11 +57,7 @@ fn parse_proxy(text: &str) -> Option<Proxy> {
     if proxy.uri().port_u16().is_some() {
         return Some(proxy);
     }
-    let mut builder = Proxy::builder(proxy.protocol()).host(proxy.host()).port(default_port);
-    if let Some(username) = proxy.username() {
-        builder = builder.username(username).password(proxy.password().unwrap_or_default());
-    }
-    builder.build().ok()
+    Proxy::new(&format!("{}://{authority}:{default_port}", proxy.uri().scheme_str()?)).ok()
 }
 
 /// Whether `NO_PROXY` names the host, by curl's rules: `*` alone, a domain and all below it, an address, or a
@@ -106,9 +86,7 @@ fn in_network(address: IpAddr, network: &str, bits: &str) -> bool {
         IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 32),
         IpAddr::V6(v6) => (v6.to_bits(), 128),
     };
-    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
-        return false;
-    };
+    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
     let ((address, width), (network, network_width)) = (as_number(address), as_number(network));
     // As many leading bits are equal as the prefix is long.
     width == network_width && bits <= width && (address ^ network).leading_zeros() >= bits
@@ -120,48 +98,33 @@ mod tests {
 
     #[test]
     fn no_proxy_as_in_curl() {
-        for (host, exceptions, expected) in [
-            ("api.example.com", "example.com", true),
-            ("api.example.com", ".example.com", true),
-            ("example.com", ".example.com", true),
-            ("api.example.com", "API.Example.com.", true),
-            ("notexample.com", "example.com", false),
-            ("api.example.com", "other.org, example.com", true),
-            ("api.example.com", "other.org example.com", true),
-            ("api.example.com", "*", true),
-            ("api.example.com", "*.example.com", false),
-            ("api.example.com", "", false),
-            ("127.0.0.1", "127.0.0.1", true),
-            ("127.0.0.1", "0.0.1", false),
-            ("127.0.0.1", "127.0.0.0/8", true),
-            ("127.0.0.1", "10.0.0.0/8", false),
-            ("127.0.0.1", "0.0.0.0/0", true),
-            ("127.0.0.1", "127.0.0.0/33", false),
-            ("[::1]", "::1", true),
-            ("[::1]", "[::1]", true),
-            ("[fd00::1]", "fd00::/8", true),
-            ("[fd00::1]", "127.0.0.0/8", false),
-        ] {
-            assert_eq!(bypasses_proxy(host, exceptions), expected, "{host} with {exceptions:?}");
-        }
+        let check = |expected, host, cases: &[&str]| {
+            cases.iter().for_each(|list| assert_eq!(bypasses_proxy(host, list), expected, "{host} with {list:?}"));
+        };
+        check(true, "api.example.com", &["example.com", ".example.com", "API.Example.com.", "*"]);
+        check(true, "api.example.com", &["other.org, example.com", "other.org example.com"]);
+        check(false, "api.example.com", &["pi.example.com", "*.example.com", ""]);
+        check(true, "example.com", &[".example.com"]);
+        check(true, "127.0.0.1", &["127.0.0.1", "127.0.0.0/8", "0.0.0.0/0"]);
+        check(false, "127.0.0.1", &["0.0.1", "10.0.0.0/8", "127.0.0.0/33"]);
+        check(true, "[::1]", &["::1", "[::1]"]);
+        check(true, "[fd00::1]", &["fd00::/8"]);
+        check(false, "[fd00::1]", &["127.0.0.0/8"]);
     }
 
     #[test]
     fn proxies_as_curl_writes_them() {
-        for (text, expected) in [
-            ("http://proxy.example:3128", Some(("proxy.example", 3128))),
-            ("proxy.example:3128", Some(("proxy.example", 3128))),
-            ("proxy.example", Some(("proxy.example", 1080))),
-            ("http://user:p%40ss@proxy.example", Some(("proxy.example", 1080))),
-            ("https://proxy.example", Some(("proxy.example", 443))),
-            ("socks5://proxy.example:1080", None),
-            ("http://", None),
-            ("http://proxy.example:port", None),
-            ("http://proxy.example:3128/path", None),
+        for (text, host_and_port) in [
+            ("http://proxy.example:3128", "proxy.example:3128"),
+            ("proxy.example:3128", "proxy.example:3128"),
+            ("http://user:p%40ss@proxy.example", "proxy.example:1080"),
+            ("https://proxy.example", "proxy.example:443"),
         ] {
-            let proxy = parse_proxy(text);
-            let parts = proxy.as_ref().map(|proxy| (proxy.host(), proxy.port()));
-            assert_eq!(parts, expected, "{text}");
+            let proxy = parse_proxy(text).unwrap();
+            assert_eq!(format!("{}:{}", proxy.host(), proxy.port()), host_and_port, "{text}");
+        }
+        for text in "socks5://a:1080 http:// http://a:port http://a:3128/path".split(' ') {
+            assert!(parse_proxy(text).is_none(), "{text}");
         }
     }
 }

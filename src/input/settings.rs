@@ -1,20 +1,10 @@
-/*!
-What the environment says: token, region, API and agent, checked before anything is sent.
-*/
+/*! What the environment says: token, region, API and agent, checked before anything is sent. */
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
-use ureq::Proxy;
-use ureq::http::Uri;
-use ureq::tls::RootCerts;
-
-use super::args::parse_agent;
-use super::env::{first, first_or_file};
-use super::network::{self, has_sound_port};
-use crate::api::token::Token;
-use crate::api::wire::Id;
-use crate::output::exit::{Error, error};
+use super::{args::parse_agent, env::first, env::first_or_file, network, network::has_sound_port};
+use crate::api::{token::Token, wire::Id};
+use crate::output::exit::{Error, ensure, error};
+use std::{net::IpAddr, sync::Arc};
+use ureq::{Proxy, http::Uri, tls::RootCerts};
 
 /// The regions that have a name (API.md).
 const NAMED_REGIONS: [(&str, &str); 3] = [("us", "bcbe5a"), ("eu", "d7b62b"), ("au", "f1db6c")];
@@ -37,9 +27,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the environment, and the files that it names; `waiting` is told before each, since that may block.
-    ///
-    /// # Errors
-    /// A usage error for whatever is malformed or unreadable, and one for all that is missing, with what to set.
+    /// Errors: a usage error for whatever is malformed or unreadable, or one for all that is missing: what to set.
     pub fn read(agent_id: Option<Id>, needs_agent: bool, waiting: &dyn Fn(String)) -> Result<Settings, Error> {
         let token = token(waiting)?;
         let region = region()?;
@@ -48,63 +36,44 @@ impl Settings {
             None => region.as_ref().map(|it| format!("https://api-{it}.stack.tryrelevance.com/latest")),
         };
         let variable = first(&["RELEVANCE_AGENT_ID"])?;
-        let variable = variable.map(|(_, id)| parse_agent(&id)).transpose()?;
-        let agent_id = agent_id.or(variable);
-        let missing: Vec<&str> = [
-            (
-                token.is_none(),
-                "no key: set RELEVANCE_AUTH_TOKEN to the authorization token (project:key) of your API-keys page",
-            ),
+        let agent_id = agent_id.or(variable.map(|(_, id)| parse_agent(&id)).transpose()?);
+        let no_key = "no key: set RELEVANCE_AUTH_TOKEN to the authorization token (project:key) of your API-keys page";
+        let missing = [
+            (token.is_none(), no_key),
             (base_url.is_none(), "no region: set RELEVANCE_REGION to us, eu, au or the code on your API-keys page"),
             (needs_agent && agent_id.is_none(), "no agent: give --agent ID or set RELEVANCE_AGENT_ID"),
-        ]
-        .into_iter()
-        .filter_map(|(is_missing, what)| is_missing.then_some(what))
-        .collect();
+        ];
+        let missing: Vec<&str> = missing.iter().filter(|(is_missing, _)| *is_missing).map(|(_, what)| *what).collect();
         let (Some(token), Some(base_url), true) = (token, base_url, missing.is_empty()) else {
-            return Err(error!(Usage, "{}", missing.join("; ")));
+            return Err(error!(Usage: "{}", missing.join("; ")));
         };
-        Ok(Settings {
-            token: Arc::new(token),
-            region,
-            agent_id,
-            proxy: network::proxy(&base_url)?,
-            base_url,
-            roots: network::roots(waiting)?,
-        })
+        let (proxy, roots) = (network::proxy(&base_url)?, network::roots(waiting)?);
+        Ok(Settings { token: Arc::new(token), region, agent_id, proxy, base_url, roots })
     }
 
     /// The host, and port if any, that requests go to, and the proxy on the way; without credentials.
     pub fn host(&self) -> String {
         let host = self.base_url.split('/').nth(2).unwrap_or_default();
-        match &self.proxy {
-            Some(proxy) => format!("{host} through the proxy {}:{}", proxy.host(), proxy.port()),
-            None => host.to_owned(),
-        }
+        let through = self.proxy.as_ref().map(|it| format!(" through the proxy {}:{}", it.host(), it.port()));
+        format!("{host}{}", through.unwrap_or_default())
     }
 
     /// Where a person can look at an agent, or at one conversation with it.
     pub fn page(&self, conversation_id: Option<&Id>) -> Option<String> {
         let (region, agent_id) = (self.region.as_ref()?, self.agent_id.as_ref()?);
+        let conversation = conversation_id.map(|id| format!("/{id}")).unwrap_or_default();
         let project = self.token.project();
-        let page = format!("https://app.relevanceai.com/agents/{region}/{project}/{agent_id}");
-        Some(match conversation_id {
-            Some(id) => format!("{page}/{id}"),
-            None => page,
-        })
+        Some(format!("https://app.relevanceai.com/agents/{region}/{project}/{agent_id}{conversation}"))
     }
 }
 
 fn token(waiting: &dyn Fn(String)) -> Result<Option<Token>, Error> {
-    let token = |name: &str, text: &str| Token::new(text).map(Some).map_err(|why| error!(Usage, "{name} {why}"));
-    let names = ["RELEVANCE_AUTH_TOKEN", "RELEVANCE_AUTH_TOKEN_FILE"];
-    if let Some((name, text)) = first_or_file(names[0], names[1], waiting)? {
+    let token = |name: &str, text: &str| Token::new(text).map(Some).map_err(|why| error!(Usage: "{name} {why}"));
+    if let Some((name, text)) = first_or_file(["RELEVANCE_AUTH_TOKEN", "RELEVANCE_AUTH_TOKEN_FILE"], waiting)? {
         return token(name, &text);
     }
-    let key = match first_or_file("RELEVANCE_API_KEY", "RELEVANCE_API_KEY_FILE", waiting)? {
-        Some(key) => Some(key),
-        None => first(&["RAI_API_KEY"])?,
-    };
+    let key = first_or_file(["RELEVANCE_API_KEY", "RELEVANCE_API_KEY_FILE"], waiting)?;
+    let key = key.map_or_else(|| first(&["RAI_API_KEY"]), |key| Ok(Some(key)))?;
     let Some((name, key)) = key else { return Ok(None) };
     if key.contains(':') {
         return token(name, &key);
@@ -113,58 +82,42 @@ fn token(waiting: &dyn Fn(String)) -> Result<Option<Token>, Error> {
     token(name, &format!("project:{key}"))?;
     let names = ["RELEVANCE_PROJECT", "RELEVANCE_PROJECT_ID", "RAI_PROJECT"];
     let Some((project_name, project)) = first(&names)? else {
-        return Err(error!(Usage, "{name} is a key without its project: set RELEVANCE_PROJECT to the project's id"));
+        return Err(error!(Usage: "{name} is a key without its project: set RELEVANCE_PROJECT to the project's id"));
     };
-    if project.contains(':') {
-        return Err(error!(Usage, "{project_name} holds a ':'; set it to the project's id alone"));
-    }
+    ensure!(!project.contains(':'), Usage: "{project_name} holds a ':'; set it to the project's id alone");
     token(project_name, &format!("{project}:{key}"))
 }
 
 fn region() -> Result<Option<String>, Error> {
-    let Some((name, region)) = first(&["RELEVANCE_REGION", "RAI_REGION"])? else {
-        return Ok(None);
-    };
+    let Some((name, region)) = first(&["RELEVANCE_REGION", "RAI_REGION"])? else { return Ok(None) };
     let region = region.to_ascii_lowercase();
     if let Some((_, code)) = NAMED_REGIONS.iter().find(|(named, _)| *named == region) {
         return Ok(Some((*code).to_owned()));
     }
-    if region.len() > MAX_REGION_LENGTH || !region.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(error!(
-            Usage,
-            "{name} is not a region: set it to us, eu, au or the code on your API-keys page, such as bcbe5a"
-        ));
-    }
+    let is_code = region.len() <= MAX_REGION_LENGTH && region.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    ensure!(is_code, Usage: "{name} is not a region: set it to us, eu, au or the code on your API-keys page, such as \
+        bcbe5a");
     Ok(Some(region))
 }
 
 /// The API's URL, without a slash at the end.
 fn parse_base_url(text: &str) -> Result<String, Error> {
-    let bad = |why: &str| Err(error!(Usage, "RELEVANCE_BASE_URL {why}"));
-    let Ok(url) = text.parse::<Uri>() else {
-        return bad("is not a URL; set it to https://HOST[:PORT]/PATH");
-    };
+    let bad = |why: &str| error!(Usage: "RELEVANCE_BASE_URL {why}");
+    let url: Uri = text.parse().map_err(|_| bad("is not a URL; set it to https://HOST[:PORT]/PATH"))?;
     let (Some(scheme), Some(authority)) = (url.scheme_str(), url.authority()) else {
-        return bad("has no scheme or no host; set it to https://HOST[:PORT]/PATH");
+        return Err(bad("has no scheme or no host; set it to https://HOST[:PORT]/PATH"));
     };
-    if !has_sound_port(authority) {
-        return bad("has no host or a bad port; set it to https://HOST[:PORT]/PATH");
-    }
+    ensure!(has_sound_port(authority), bad("has no host or a bad port; set it to https://HOST[:PORT]/PATH"));
+    let is_bare = !authority.as_str().contains('@') && url.query().is_none() && !text.contains('#');
+    ensure!(is_bare, bad("has a user, a query or a fragment; leave only https://HOST[:PORT]/PATH"));
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let loopback =
-        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    if authority.as_str().contains('@') || url.query().is_some() || text.contains('#') {
-        return bad("has a user, a query or a fragment; leave only https://HOST[:PORT]/PATH");
-    }
+    let is_loopback = || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
     match scheme {
-        "https" => {}
-        "http" if loopback => {}
-        "http" => {
-            return bad("is plain http, which would show the key to the network; use https://");
-        }
-        _ => return bad("is neither https nor http; set it to https://HOST[:PORT]/PATH"),
+        "https" => Ok(text.trim_end_matches('/').to_owned()),
+        "http" if host.eq_ignore_ascii_case("localhost") || is_loopback() => Ok(text.trim_end_matches('/').to_owned()),
+        "http" => Err(bad("is plain http, which would show the key to the network; use https://")),
+        _ => Err(bad("is neither https nor http; set it to https://HOST[:PORT]/PATH")),
     }
-    Ok(text.trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]
@@ -173,27 +126,12 @@ mod tests {
 
     #[test]
     fn base_urls() {
-        for (text, accepted) in [
-            ("https://api.example.com/latest/", true),
-            ("https://api.example.com:8443", true),
-            ("http://127.0.0.1:8080/latest", true),
-            ("http://[::1]:8080", true),
-            ("http://localhost:1/latest", true),
-            ("http://127.0.0.1.example.com/", false),
-            ("http://localhost.example.com/", false),
-            ("http://example.com", false),
-            ("http://0x7f.1/", false),
-            ("https://user:password@example.com/", false),
-            ("https://example.com/?a=b", false),
-            ("https://example.com/#a", false),
-            ("https://example.com:port/", false),
-            ("https://:443/", false),
-            ("ftp://example.com/", false),
-            ("example.com", false),
-            ("/latest", false),
-            ("", false),
-        ] {
-            assert_eq!(parse_base_url(text).is_ok(), accepted, "{text}");
-        }
+        let accepted = "https://api.example.com/latest/ https://api.example.com:8443 http://127.0.0.1:8080/latest \
+            http://[::1]:8080 http://localhost:1/latest";
+        let refused = "http://127.0.0.1.example.com/ http://localhost.example.com/ http://example.com http://0x7f.1/ \
+            https://user:password@example.com/ https://example.com/?a=b https://example.com/#a \
+            https://example.com:port/ https://:443/ ftp://example.com/ example.com /latest";
+        accepted.split(' ').for_each(|text| assert!(parse_base_url(text).is_ok(), "{text}"));
+        refused.split(' ').for_each(|text| assert!(parse_base_url(text).is_err(), "{text}"));
     }
 }

@@ -1,14 +1,10 @@
-/*!
-How the command ends: the table of exit codes, and the error that carries one.
+/*! How the command ends: the table of exit codes, and the error that carries one.
 
-Everything that goes wrong becomes an [`Error`] where it happens; nothing but [`Exit::code`] decides a number.
-*/
+Everything that goes wrong becomes an [`Error`] where it happens; nothing but [`Exit::code`] decides a number. */
 
 use serde_json::value::RawValue;
 
-/// How the command ends, as its exit code says it.
-///
-/// The codes answer one question: is it safe to run the same command again?
+/// How the command ends. Its code answers one question: is it safe to run the same command again?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// The answer was printed, or with `--no-wait` the run was started.
@@ -43,16 +39,6 @@ impl Exit {
             Exit::Signal(number) => 128 + number,
         }
     }
-
-    /// The `status` of the JSON object.
-    pub fn status(self) -> &'static str {
-        match self {
-            Exit::Success => "success",
-            Exit::Failed => "failed",
-            Exit::TimedOut => "timeout",
-            _ => "error",
-        }
-    }
 }
 
 /// Why the command did not succeed.
@@ -74,17 +60,18 @@ impl Error {
     pub fn new(exit: Exit, message: String) -> Error {
         Error { exit, message, http_status: None, details: None, output: None }
     }
-
-    /// The same, caused by a reply with this HTTP status.
-    pub fn with_status(self, status: u16) -> Error {
-        Error { http_status: Some(status), ..self }
-    }
 }
 
-/// An [`Error`] of that exit, with a message as for `format!`.
+/// An [`Error`] of that exit, with a message as for `format!`: `error!(Usage: "cannot read {name}")`.
 macro_rules! error {
-    ($exit:ident, $($message:tt)*) => {
+    ($exit:ident: $($message:tt)*) => {
         $crate::output::exit::Error::new($crate::output::exit::Exit::$exit, format!($($message)*))
     };
 }
-pub(crate) use error;
+
+/// Returns an error unless something holds: `ensure!(count < 2, Usage: "{count} were given")`.
+macro_rules! ensure {
+    ($holds:expr, $exit:ident: $($message:tt)*) => { ensure!($holds, error!($exit: $($message)*)) };
+    ($holds:expr, $error:expr) => { if !$holds { return Err($error); } };
+}
+pub(crate) use {ensure, error};

@@ -1,17 +1,11 @@
-/*!
-What the command came to, and how it is told: the answer, the JSON object, the messages.
-*/
-
-use std::borrow::Cow;
-use std::io::{self, Write};
-use std::time::Duration;
-
-use serde::Serialize;
-use serde_json::value::RawValue;
+/*! What the command came to, and how it is told: the answer, the JSON object, the messages. */
 
 use super::exit::{Error, Exit};
-use crate::api::token::Token;
-use crate::api::wire::{self, Id, Run};
+use crate::api::{token::Token, wire, wire::Id, wire::Run};
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::value::RawValue;
+use std::io::{self, Write};
+use std::{borrow::Cow, time::Duration};
 
 /// What went well.
 pub enum Outcome {
@@ -45,19 +39,13 @@ impl Facts {
 
     /// What to do when a trigger may have reached the API.
     pub fn may_have_started(&self) -> String {
-        let page = self.place_to_look();
-        format!("the run may have been started, so look at {page} before you run it again")
+        format!("the run may have been started, so look at {} before you run it again", self.place_to_look())
     }
 
     /// What to say of an error: what happened, and how to take a run up that may be on.
     pub fn words(&self, error: &Error) -> Vec<String> {
-        let mut first = error.message.clone();
-        if let (Some(_), Some(page)) = (&self.run, &self.page)
-            && !first.contains(page.as_str())
-        {
-            first = format!("{first}; see {page}");
-        }
-        let mut words = vec![first];
+        let page = self.page.as_deref().filter(|page| self.run.is_some() && !error.message.contains(page));
+        let mut words = vec![error.message.clone() + &page.map(|page| format!("; see {page}")).unwrap_or_default()];
         // A run that the API does not know cannot be resumed.
         let is_unknown = error.exit == Exit::Refused && error.http_status == Some(404);
         if error.exit != Exit::Failed && !is_unknown {
@@ -75,47 +63,17 @@ impl Facts {
     }
 }
 
-/// The object that `--json` prints, whatever the outcome; absent values are null.
-#[derive(Serialize)]
-struct Object<'a> {
-    status: &'a str,
-    exit_code: u8,
-    agent_id: Option<&'a Id>,
-    conversation_id: Option<&'a Id>,
-    studio_id: Option<&'a Id>,
-    job_id: Option<&'a Id>,
-    page: Option<&'a str>,
-    state: Option<&'a str>,
-    answer: Option<&'a str>,
-    output: Option<&'a RawValue>,
-    error: Option<ErrorObject<'a>>,
-    elapsed_seconds: f64,
-    polls: u64,
-}
-
-#[derive(Serialize)]
-struct ErrorObject<'a> {
-    message: &'a str,
-    http_status: Option<u16>,
-    details: Option<&'a RawValue>,
-}
-
 /// Writes the result as it is told without `--json`.
 pub fn write_plain(out: &mut dyn Write, outcome: &Outcome, facts: &Facts, token: Option<&Token>) -> io::Result<()> {
     match outcome {
-        Outcome::Answered(output) => {
-            let answer = wire::answer(output);
-            out.write_all(plain(&answer, token).as_bytes())?;
-        }
+        Outcome::Answered(output) => out.write_all(plain(&wire::answer(output), token).as_bytes())?,
         Outcome::Line(line) => out.write_all(line.as_bytes())?,
-        Outcome::Started => {
-            facts.run.iter().try_for_each(|run| write!(out, "{run}"))?;
-        }
+        Outcome::Started => facts.run.iter().try_for_each(|run| write!(out, "{run}"))?,
     }
     out.write_all(b"\n")
 }
 
-/// Writes the JSON object.
+/// Writes the JSON object, which has the same members whatever the outcome; absent values are null.
 pub fn write_json(
     out: &mut dyn Write,
     outcome: Result<&Outcome, &Error>,
@@ -123,43 +81,43 @@ pub fn write_json(
     token: Option<&Token>,
     elapsed: Duration,
 ) -> io::Result<()> {
-    let (output, error) = match outcome {
-        Ok(Outcome::Answered(output)) => (Some(output), None),
-        Ok(_) => (None, None),
-        Err(error) => (error.output.as_ref(), Some(error)),
+    #[derive(serde::Serialize)]
+    struct ErrorObject<'a> {
+        message: Cow<'a, str>,
+        http_status: Option<u16>,
+        details: Option<Cow<'a, RawValue>>,
+    }
+    let exit = outcome.err().map_or(Exit::Success, |error| error.exit);
+    let (status, output) = match outcome {
+        Ok(Outcome::Started) => ("started", None),
+        Ok(Outcome::Line(_)) => ("success", None),
+        Ok(Outcome::Answered(output)) => ("success", Some(output)),
+        Err(Error { exit: Exit::Failed, output, .. }) => ("failed", output.as_ref()),
+        Err(Error { exit: Exit::TimedOut, .. }) => ("timeout", None),
+        Err(_) => ("error", None),
     };
-    let details = error.and_then(|error| error.details.as_ref());
-    let [details, shown] = [details, output].map(|value| value.map(|value| redact(value, token)));
-    let answer = match outcome {
-        Ok(Outcome::Answered(output)) => Some(wire::answer(output)),
-        _ => None,
-    };
-    let answer = answer.as_deref().map(|answer| plain(answer, token));
-    let message = error.map(|error| plain(&error.message, token));
-    let exit = error.map_or(Exit::Success, |error| error.exit);
-    let object = Object {
-        status: match outcome {
-            Ok(Outcome::Started) => "started",
-            _ => exit.status(),
-        },
-        exit_code: exit.code(),
-        agent_id: facts.agent_id.as_ref(),
-        conversation_id: facts.conversation_id.as_ref(),
-        studio_id: facts.run.as_ref().map(|run| &run.studio_id),
-        job_id: facts.run.as_ref().map(|run| &run.job_id),
-        page: facts.page.as_deref().filter(|_| facts.run.is_some()),
-        state: facts.state.as_deref(),
-        answer: answer.as_deref(),
-        output: shown.as_deref(),
-        error: message.as_deref().map(|message| ErrorObject {
-            message,
-            http_status: error.and_then(|error| error.http_status),
-            details: details.as_deref(),
-        }),
-        elapsed_seconds: (elapsed.as_secs_f64() * 10.0).round() / 10.0,
-        polls: facts.polls,
-    };
-    serde_json::to_writer(&mut *out, &object)?;
+    let answer = output.filter(|_| outcome.is_ok()).map(|output| wire::answer(output));
+    let error = outcome.err().map(|error| ErrorObject {
+        message: plain(&error.message, token),
+        http_status: error.http_status,
+        details: error.details.as_ref().map(|details| redact(details, token)),
+    });
+    let mut json = serde_json::Serializer::new(&mut *out);
+    let mut object = json.serialize_map(None)?;
+    object.serialize_entry("status", status)?;
+    object.serialize_entry("exit_code", &exit.code())?;
+    object.serialize_entry("agent_id", &facts.agent_id)?;
+    object.serialize_entry("conversation_id", &facts.conversation_id)?;
+    object.serialize_entry("studio_id", &facts.run.as_ref().map(|run| &run.studio_id))?;
+    object.serialize_entry("job_id", &facts.run.as_ref().map(|run| &run.job_id))?;
+    object.serialize_entry("page", &facts.page.as_ref().filter(|_| facts.run.is_some()))?;
+    object.serialize_entry("state", &facts.state)?;
+    object.serialize_entry("answer", &answer.as_deref().map(|answer| plain(answer, token)))?;
+    object.serialize_entry("output", &output.map(|output| redact(output, token)))?;
+    object.serialize_entry("error", &error)?;
+    object.serialize_entry("elapsed_seconds", &((elapsed.as_secs_f64() * 10.0).round() / 10.0))?;
+    object.serialize_entry("polls", &facts.polls)?;
+    object.end()?;
     out.write_all(b"\n")
 }
 
@@ -170,8 +128,8 @@ fn plain<'a>(text: &'a str, token: Option<&Token>) -> Cow<'a, str> {
 
 /// `value` without the key in it; nearly always that is the value itself.
 fn redact<'a>(value: &'a RawValue, token: Option<&Token>) -> Cow<'a, RawValue> {
-    match token.map(|token| token.redact(value.get())) {
-        Some(Cow::Owned(text)) => Cow::Owned(RawValue::from_string(text).unwrap_or(RawValue::NULL.to_owned())),
-        _ => Cow::Borrowed(value),
+    match plain(value.get(), token) {
+        Cow::Owned(text) => Cow::Owned(RawValue::from_string(text).unwrap_or(RawValue::NULL.to_owned())),
+        Cow::Borrowed(_) => Cow::Borrowed(value),
     }
 }

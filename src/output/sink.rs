@@ -1,18 +1,12 @@
-/*!
-Where the result goes: standard output, or the FILE of `--output`.
-*/
+/*! Where the result goes: standard output, or the FILE of `--output`. */
 
+use super::exit::{Error, ensure, error};
 use std::collections::hash_map::RandomState;
-use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
-use std::hash::BuildHasher;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::{fd::AsFd, fd::BorrowedFd, unix::fs::FileTypeExt};
 use std::path::{Path, PathBuf};
-use std::process;
-
-use super::exit::{Error, error};
+use std::{fmt::Display, hash::BuildHasher, process};
 
 /// As many links are followed as Linux follows.
 const MAX_LINKS: usize = 40;
@@ -32,13 +26,11 @@ pub enum Sink {
 
 impl Sink {
     /// Where `--output` points, checked before anything is sent.
-    ///
-    /// # Errors
-    /// A usage error if it can never be written there.
+    /// Errors: a usage error if it can never be written there.
     pub fn open(output: Option<&Path>) -> Result<Sink, Error> {
         let Some(path) = output else { return Ok(Sink::Stdout) };
-        let cannot =
-            |why: &dyn Display| error!(Usage, "cannot write --output {}: {why}; choose another file", path.display());
+        let name = path.display();
+        let cannot = |why: &dyn Display| error!(Usage: "cannot write --output {name}: {why}; choose another file");
         // The descriptor itself: opened again it would have a position of its own.
         match path.to_str() {
             Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => return Ok(Sink::Stdout),
@@ -50,8 +42,8 @@ impl Sink {
             Ok(kind) if kind.is_socket() => return Err(cannot(&"it is a socket")),
             Ok(kind) if kind.is_fifo() => return Ok(Sink::Special(path.to_owned())),
             Ok(kind) if !kind.is_file() => {
-                let opened = OpenOptions::new().write(true).open(path);
-                return opened.map(|_| Sink::Special(path.to_owned())).map_err(|why| cannot(&why));
+                OpenOptions::new().write(true).open(path).map_err(|why| cannot(&why))?;
+                return Ok(Sink::Special(path.to_owned()));
             }
             _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => return Err(cannot(&"it is a folder")),
             _ => {}
@@ -63,9 +55,7 @@ impl Sink {
             path.pop();
             path.push(target);
         }
-        if path.file_name().is_none() {
-            return Err(cannot(&"it names no file"));
-        }
+        ensure!(path.file_name().is_some(), cannot(&"it names no file"));
         // Process ids repeat between containers that share a folder.
         let unique = RandomState::new().hash_one(process::id());
         let temporary = path.with_file_name(format!(".relevance-run-{unique:016x}.tmp"));
@@ -74,9 +64,7 @@ impl Sink {
     }
 
     /// Writes what `tell` writes.
-    ///
-    /// # Errors
-    /// Whatever says that it did not arrive, a closed pipe included. Of a file nothing remains then.
+    /// Errors: whatever says that it did not arrive, a closed pipe included. Of a file nothing remains then.
     pub fn write(&self, tell: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         let (path, temporary) = match self {
             Sink::Stdout => return write_through(io::stdout().as_fd(), tell),
@@ -124,11 +112,13 @@ impl Sink {
 
 /// Writes to a descriptor, past the standard library's own handles: they take a closed one for a good one.
 fn write_through(descriptor: BorrowedFd, tell: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let is_terminal = descriptor.is_terminal();
     let mut file = BufWriter::with_capacity(64 << 10, File::from(descriptor.try_clone_to_owned()?));
-    match is_terminal {
-        true => tell(&mut Visible { inner: &mut file, lead: false })?,
-        false => tell(&mut file)?,
+    if descriptor.is_terminal() {
+        let mut whole = Vec::new();
+        tell(&mut whole)?;
+        write_visible(&mut file, &String::from_utf8_lossy(&whole))?;
+    } else {
+        tell(&mut file)?;
     }
     file.flush()
 }
@@ -140,32 +130,13 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// For a terminal: control characters other than newline and tab in caret notation, or as `<U+009B>`.
-struct Visible<W> {
-    inner: W,
-    /// The last byte was the first of two that can be a control character.
-    lead: bool,
-}
-
-impl<W: Write> Write for Visible<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for &byte in bytes {
-            match byte {
-                0x80..=0x9f if self.lead => write!(self.inner, "<U+{byte:04X}>")?,
-                _ if self.lead => self.inner.write_all(&[0xc2, byte])?,
-                0xc2 => {}
-                b'\n' | b'\t' => self.inner.write_all(&[byte])?,
-                0..=0x1f => self.inner.write_all(&[b'^', byte + b'@'])?,
-                0x7f => self.inner.write_all(b"^?")?,
-                _ => self.inner.write_all(&[byte])?,
-            }
-            self.lead = byte == 0xc2 && !self.lead;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
+fn write_visible(out: &mut impl Write, text: &str) -> io::Result<()> {
+    text.chars().try_for_each(|c| match c {
+        '\0'..='\x1f' if !matches!(c, '\n' | '\t') => write!(out, "^{}", char::from(c as u8 + b'@')),
+        '\x7f' => write!(out, "^?"),
+        '\u{80}'..='\u{9f}' => write!(out, "<U+{:04X}>", u32::from(c)),
+        _ => write!(out, "{c}"),
+    })
 }
 
 #[cfg(test)]
@@ -175,10 +146,7 @@ mod tests {
     #[test]
     fn controls_become_visible() {
         let mut whole = Vec::new();
-        let mut visible = Visible { inner: &mut whole, lead: false };
-        for piece in "a\tb\nc\x1b[31m\r\x7f\u{9b}é\0\u{a0}".as_bytes().chunks(1) {
-            visible.write_all(piece).unwrap();
-        }
+        write_visible(&mut whole, "a\tb\nc\x1b[31m\r\x7f\u{9b}é\0\u{a0}").unwrap();
         assert_eq!(String::from_utf8(whole).unwrap(), "a\tb\nc^[[31m^M^?<U+009B>é^@\u{a0}");
     }
 }

@@ -1,22 +1,16 @@
-/*!
-Standard error: messages, the details of `-v`, and the progress line.
+/*! Standard error: messages, the details of `-v`, and the progress line.
 
 Whoever has something to say hands it over and goes on; a thread of its own, the scribe, writes it. So a reader that
 stalls, or a terminal stopped with Ctrl-S, holds up the scribe and nobody else. The scribe exists from the start on a
-terminal and with `-v`, else only from the first message on.
-*/
-
-use std::fs::{self, File};
-use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
-use std::{env, mem, thread};
+terminal and with `-v`, else only from the first message on. */
 
 use crate::api::token::{Token, one_line};
+use std::io::{self, IsTerminal, Write};
+use std::os::{fd::AsFd, unix::fs::MetadataExt};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{env, fs, fs::File, mem, thread, time::Duration, time::Instant};
 
 /// With `-v` the longest silence: CI systems end a step that says nothing for long.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -25,10 +19,9 @@ const REDRAW: Duration = Duration::from_secs(1);
 /// More details than this wait for nobody: they are dropped.
 const MAX_DETAILS: usize = 1000;
 const CLEAR_LINE: &str = "\r\x1b[K";
-const CLEAR_REST: &str = "\x1b[K";
-/// Around the progress line, so that a narrow terminal cuts it off instead of wrapping it.
-const NO_WRAP: &str = "\x1b[?7l";
-const WRAP: &str = "\x1b[?7h";
+/// Around the progress line, so that a narrow terminal cuts it off instead of wrapping it; then the rest is cleared.
+const NO_WRAP: &str = "\r\x1b[?7l";
+const WRAP: &str = "\x1b[K\x1b[?7h\r";
 
 /// Standard error during a run, shared by the threads.
 pub struct Console {
@@ -45,7 +38,6 @@ pub struct Console {
     scribe: Mutex<Option<Sender<Job>>>,
 }
 
-/// What the scribe is to do.
 enum Job {
     Write(String),
     /// No progress line any more: the result is being told.
@@ -74,13 +66,9 @@ impl Console {
 
     /// A line that everyone sees.
     pub fn say(self: &Arc<Console>, message: String) {
-        match self.scribe() {
-            Ok(scribe) => {
-                self.waiting.fetch_add(1, Ordering::SeqCst);
-                drop(scribe.send(Job::Write(message)));
-            }
-            Err(_) => self.write_line("", &message),
-        }
+        let Ok(scribe) = self.scribe() else { return self.write_line("", &message) };
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _ = scribe.send(Job::Write(message));
     }
 
     /// A line for `-v`, with the seconds since the start.
@@ -107,21 +95,20 @@ impl Console {
     pub fn flush(&self, limit: Option<Duration>) {
         let (done, is_done) = mpsc::channel();
         self.ask(Job::Answer(done));
-        let _ = match limit {
-            Some(limit) => is_done.recv_timeout(limit).ok(),
-            None => is_done.recv().ok(),
-        };
+        let _ = limit.map_or_else(|| is_done.recv().ok(), |limit| is_done.recv_timeout(limit).ok());
     }
 
-    /// Asks the scribe, if there is one.
+    fn lock(&self) -> MutexGuard<'_, Option<Sender<Job>>> {
+        self.scribe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn ask(&self, job: Job) {
-        let scribe = self.scribe.lock().unwrap_or_else(PoisonError::into_inner);
-        scribe.as_ref().map(|scribe| scribe.send(job));
+        self.lock().as_ref().map(|scribe| scribe.send(job));
     }
 
     /// The scribe, employed now if there was none.
     fn scribe(self: &Arc<Console>) -> io::Result<Sender<Job>> {
-        let mut scribe = self.scribe.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scribe = self.lock();
         if let Some(scribe) = &*scribe {
             return Ok(scribe.clone());
         }
@@ -131,16 +118,14 @@ impl Console {
         Ok(scribe.insert(sender).clone())
     }
 
-    /// What the scribe does.
     fn write_down(&self, jobs: &Receiver<Job>) {
-        let period = if self.verbosity > 0 { HEARTBEAT } else { REDRAW };
-        let (mut ticking, mut drawn) = (self.verbosity > 0 || self.has_progress_line, false);
+        let beats = self.verbosity > 0;
+        let period = if beats { HEARTBEAT } else { REDRAW };
+        let (mut ticking, mut drawn) = (beats || self.has_progress_line, false);
         let mut last = Instant::now();
         loop {
-            let job = match ticking {
-                true => jobs.recv_timeout(period.saturating_sub(last.elapsed())),
-                false => jobs.recv().map_err(RecvTimeoutError::from),
-            };
+            let tick = period.saturating_sub(last.elapsed());
+            let job = if ticking { jobs.recv_timeout(tick) } else { jobs.recv().map_err(RecvTimeoutError::from) };
             let before = if mem::take(&mut drawn) { CLEAR_LINE } else { "" };
             match job {
                 Ok(Job::Write(message)) => {
@@ -157,18 +142,14 @@ impl Console {
                     let _ = done.send(());
                     continue;
                 }
-                Err(RecvTimeoutError::Timeout) if self.verbosity > 0 => {
-                    self.write_line("", &self.stamped(&self.status()))
-                }
+                Err(RecvTimeoutError::Timeout) if beats => self.write_line("", &self.stamped(&self.status())),
                 // Written over what was there, so that nothing flickers. The cursor goes back to the start, where the
                 // echo of a typed ^C does not wrap.
                 Err(RecvTimeoutError::Timeout) => {
                     drawn = is_in_foreground();
-                    write(&if drawn {
-                        format!("\r{NO_WRAP}{}{CLEAR_REST}{WRAP}\r", self.status())
-                    } else {
-                        String::new()
-                    });
+                    if drawn {
+                        write(&format!("{NO_WRAP}{}{WRAP}", self.status()));
+                    }
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -188,9 +169,9 @@ impl Console {
     }
 
     fn write_line(&self, before: &str, message: &str) {
-        let message = one_line(message);
-        let message = self.token.get().map_or(message.as_str().into(), |token| token.redact(&message));
-        write(&format!("{before}relevance-run: {message}\n"));
+        let line = one_line(message);
+        let line = self.token.get().map_or(line.as_str().into(), |token| token.redact(&line));
+        write(&format!("{before}relevance-run: {line}\n"));
     }
 }
 
@@ -205,10 +186,8 @@ fn is_in_foreground() -> bool {
     let known = || {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
         let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(2);
-        let [group, _, terminal, foreground] = fields.take(4).flat_map(str::parse::<i64>).collect::<Vec<_>>()[..]
-        else {
-            return None;
-        };
+        let fields: Vec<i64> = fields.take(4).flat_map(str::parse).collect();
+        let [group, _, terminal, foreground] = fields[..] else { return None };
         let ours = File::from(io::stderr().as_fd().try_clone_to_owned().ok()?).metadata().ok()?;
         Some(terminal != ours.rdev() as i64 || group == foreground)
     };

@@ -1,10 +1,8 @@
-/*!
-When to ask next: pure functions of the time waited and of what went wrong.
+/*! When to ask next: pure functions of the time waited and of what went wrong.
 
 The pace is a tenth of the time waited so far, so that a short run is noticed quickly, a long one costs few requests,
 and the notice never comes later than a tenth of the run's length. Backoff doubles, as is usual for a shared service,
-and is spread by chance so that many jobs that failed together do not come back together.
-*/
+and is spread by chance so that many jobs that failed together do not come back together. */
 
 use std::time::Duration;
 
@@ -43,8 +41,7 @@ mod tests {
     #[test]
     fn pace_is_a_tenth_within_bounds() {
         for (waited_ms, pace_ms) in [(0, 500), (5_000, 500), (20_000, 2_000), (100_000, 10_000), (3_600_000, 10_000)] {
-            let pace = pace(Duration::from_millis(waited_ms));
-            assert_eq!(pace, Duration::from_millis(pace_ms), "waited {waited_ms} ms");
+            assert_eq!(pace(Duration::from_millis(waited_ms)), Duration::from_millis(pace_ms), "waited {waited_ms} ms");
         }
     }
 

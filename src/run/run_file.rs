@@ -1,5 +1,4 @@
-/*!
-The run file: a journal that makes one command of several processes, so that at most one trigger is sent for it.
+/*! The run file: a journal that makes one command of several processes, so that at most one trigger is sent for it.
 
 It has two lines at most, and a line counts once its newline is there:
 
@@ -16,20 +15,17 @@ What is promised, on a local file system that keeps what was synced: whatever en
 cut included, no second trigger is sent for the same file, and a run whose ids were known is taken up again. What ends
 between the first byte and the second line leaves a file that says so, and a person has to look. A living process holds
 a lock (flock). On a file system without locks the claim is refused; on one whose locks do not reach other machines
-(some NFS mounts), two machines must not share a file. A disk that lies about having synced can lose either line.
-*/
+(some NFS mounts), two machines must not share a file. A disk that lies about having synced can lose either line. */
 
+use crate::api::wire::{Id, Triggered};
+use crate::output::exit::{Error, ensure, error};
+use crate::output::sink::sync_folder;
+use ring::digest::{SHA256, digest};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use ring::digest::{SHA256, digest};
-
-use crate::api::wire::Triggered;
-use crate::output::exit::{Error, error};
-use crate::output::sink::sync_folder;
+use std::{fmt::Display, path::Path, path::PathBuf};
 
 const HEADER: &str = "relevance-run trigger ";
 /// More than any journal, whose ids are bounded.
@@ -47,70 +43,55 @@ pub struct RunFile {
 
 impl RunFile {
     /// Claims the file for this request, or finds the run that it names.
-    ///
-    /// # Errors
-    /// `Usage`: it cannot serve, and is left as it is. `Unreachable`: another process is at it. `Unknown`: the request
-    /// may have been sent; `page` is where to look.
-    pub fn claim(
-        path: &Path,
-        base_url: &str,
-        request: &[u8],
-        page: &str,
-    ) -> Result<(RunFile, Option<Triggered>), Error> {
+    /// Errors: `Usage`: it cannot serve, and is left as it is. `Unreachable`: another process is at it. `Unknown`: the
+    /// request may have been sent; `page` is where to look.
+    pub fn claim(path: &Path, api: &str, request: &[u8], page: &str) -> Result<(RunFile, Option<Triggered>), Error> {
         let name = path.display();
-        let cannot =
-            |why: &dyn std::fmt::Display| error!(Usage, "cannot use --run-file {name}: {why}; nothing was sent");
+        let cannot = |why: &dyn Display| error!(Usage: "cannot use --run-file {name}: {why}; nothing was sent");
         // Opening a device or a pipe could block or do something.
-        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(cannot(&"it is no regular file"));
-        }
-        let mut open = OpenOptions::new();
-        let open = open.read(true).append(true).create(true).mode(0o600);
-        let mut file = open.open(path).map_err(|why| cannot(&why))?;
-        let busy = || error!(Unreachable, "another process is at --run-file {name}; nothing was started");
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(busy()),
-            Err(TryLockError::Error(why)) => return Err(cannot(&why)),
-            Ok(()) => {}
-        }
+        let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
+        ensure!(!is_special, cannot(&"it is no regular file"));
+        let opened = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
+        let mut file = opened.map_err(|why| cannot(&why))?;
+        let busy = || error!(Unreachable: "another process is at --run-file {name}; nothing was started");
+        file.try_lock().map_err(|why| match why {
+            TryLockError::WouldBlock => busy(),
+            TryLockError::Error(why) => cannot(&why),
+        })?;
         let path = fs::canonicalize(path).map_err(|_| busy())?;
-        let same = |there: &fs::Metadata, here: &fs::Metadata| (there.dev(), there.ino()) == (here.dev(), here.ino());
         let here = file.metadata().map_err(|why| cannot(&why))?;
+        let is_same = |there: fs::Metadata| (there.dev(), there.ino()) == (here.dev(), here.ino());
         // Removed between the opening and the lock: whoever had it was at it until just now.
-        if !fs::metadata(&path).is_ok_and(|there| same(&there, &here)) {
-            return Err(busy());
-        }
+        ensure!(fs::metadata(&path).is_ok_and(is_same), busy());
         let mut text = String::new();
         let is_text = (&mut file).take(MAX_SIZE).read_to_string(&mut text).is_ok();
-        let sha256 = digest(&SHA256, &[base_url.as_bytes(), b"\n", request].concat());
-        let digits = sha256.as_ref().iter().map(|byte| format!("{byte:02x}"));
-        let first_line = format!("{HEADER}{}", digits.collect::<String>());
-        let announced = AtomicBool::new(false);
-        let run_file = RunFile { file, path: path.clone(), first_line, announced };
+        let sha256 = digest(&SHA256, &[api.as_bytes(), b"\n", request].concat());
+        let digits: String = sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let first_line = format!("{HEADER}{digits}");
+        let run_file = RunFile { file, path, first_line, announced: AtomicBool::new(false) };
         let first = text.split('\n').next().unwrap_or_default();
         let is_header = first.starts_with(HEADER) || HEADER.starts_with(first);
-        if !is_text || text.len() as u64 == MAX_SIZE || !is_header {
-            return Err(cannot(&"it is none; choose another FILE"));
-        }
+        let is_journal = is_text && (text.len() as u64) < MAX_SIZE && is_header;
+        ensure!(is_journal, cannot(&"it is none; choose another FILE"));
         let Some((first, rest)) = text.split_once('\n') else {
             run_file.start(here.permissions()).map_err(|why| cannot(&why))?;
             return Ok((run_file, None));
         };
-        let second = rest.split_once('\n').map(|(line, _)| line);
+        let second = rest.split_once('\n').map(|(line, _)| parse_run(line));
         if first != run_file.first_line {
-            let run = second.and_then(parse_run).map(|it| format!(", whose run is {}", it.run));
+            let run = second.flatten().map(|it| format!(", whose run is {}", it.run)).unwrap_or_default();
             return Err(cannot(&format!(
-                "it is of another request (agent, message, fields or API){}; finish that one, or choose another FILE",
-                run.unwrap_or_default()
+                "it is of another request (agent, message, fields or API){run}; \
+                finish that one, or choose another FILE"
             )));
         }
-        match second.map(parse_run) {
+        match second {
             Some(Some(triggered)) => Ok((run_file, Some(triggered))),
             Some(None) => Err(cannot(&"its second line is not understood")),
-            None => Err(error!(
-                Unknown,
-                "--run-file {name} says that the trigger was about to be sent, so the run may have been started; look at {page}, and if there is none, remove {name} and run the command again"
-            )),
+            None => {
+                Err(error!(Unknown: "--run-file {name} says that the trigger was about to be sent, so the run may \
+                have been started; look at {page}, and if there is none, remove {name} and run the command again"))
+            }
         }
     }
 
@@ -143,7 +124,7 @@ impl RunFile {
     /// Writes down which run was started.
     pub fn record(&self, triggered: &Triggered) -> io::Result<()> {
         let Triggered { run, conversation_id, state } = triggered;
-        let conversation_id = conversation_id.as_ref().map_or("-", AsRef::as_ref);
+        let conversation_id = conversation_id.as_ref().map_or("-".to_owned(), Id::to_string);
         let is_word = |state: &&str| !state.is_empty() && state.bytes().all(|b| b.is_ascii_graphic());
         let state = state.as_deref().filter(is_word).filter(|it| it.len() < 100).unwrap_or("-");
         (&self.file).write_all(format!("run {run} {conversation_id} {state}\n").as_bytes())?;
@@ -151,9 +132,7 @@ impl RunFile {
     }
 
     /// Removes the file, once the outcome was told or nothing was started.
-    ///
-    /// # Errors
-    /// If it is still there with something in it.
+    /// Errors: if it is still there with something in it.
     pub fn remove(&self) -> io::Result<()> {
         // Where it cannot be removed an empty file is as good.
         let emptied = self.file.set_len(0);

@@ -1,16 +1,16 @@
-/*!
-How far the command has come, and what it means to be ended there: shared by the main thread and the watcher.
+/*! How far the command has come, and what it means to be ended there: shared by the main thread and the watcher.
 
 The lock is what makes the exit code true at any instant: the first byte of the trigger passes only after it was taken,
 so whoever holds it while deciding how the command ends knows that no request goes out behind its back. Nobody writes,
-or waits for anything, while holding it.
-*/
+or waits for anything, while holding it. */
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
+use super::run_file::RunFile;
+use crate::api::wire::Run;
 use crate::output::exit::{Error, Exit, error};
-use crate::output::report::Facts;
+use crate::output::report::{self, Facts, Outcome};
+use crate::output::{sink::Sink, terminal::Console};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{io, time::Duration, time::Instant};
 
 /// The states of a run that wait for a person (API.md).
 const WAITING_FOR_A_PERSON: [&str; 4] = ["queued-for-approval", "pending-approval", "escalated", "paused"];
@@ -42,34 +42,33 @@ pub struct Progress {
     pub words: Vec<String>,
 }
 
-/// The progress under its lock.
-#[derive(Default)]
-pub struct State {
+/// What the main thread shares with the watcher, which may have to end the process in its stead.
+pub struct Shared {
+    pub started: Instant,
+    /// Longest that the whole command may take; `None` is no limit.
+    pub timeout: Option<Duration>,
+    /// Whether the result is the JSON object.
+    pub json: bool,
+    pub console: Arc<Console>,
+    /// Where the result goes, once that is known.
+    pub sink: OnceLock<Sink>,
+    /// The run file, once it is claimed.
+    pub run_file: OnceLock<RunFile>,
     progress: Mutex<Progress>,
     settled: Condvar,
 }
 
-/// The end of the whole command's time, and how much that was.
-#[derive(Clone, Copy)]
-pub struct Deadline {
-    /// `None` is no limit.
-    at: Option<Instant>,
-    pub timeout: Duration,
-}
-
-impl Deadline {
-    /// `None` is no limit, and one too far away to be reached is as good.
-    pub fn new(started: Instant, timeout: Option<Duration>) -> Deadline {
-        Deadline { at: timeout.and_then(|timeout| started.checked_add(timeout)), timeout: timeout.unwrap_or_default() }
+impl Shared {
+    pub fn new(started: Instant, timeout: Option<Duration>, json: bool, console: Arc<Console>) -> Shared {
+        let (sink, run_file, progress, settled) = Default::default();
+        Shared { started, timeout, json, console, sink, run_file, progress, settled }
     }
 
-    /// `None` is no limit.
+    /// What is left of the timeout; `None` is no limit.
     pub fn remaining(&self) -> Option<Duration> {
-        self.at.map(|at| at.saturating_duration_since(Instant::now()))
+        self.timeout.map(|timeout| timeout.saturating_sub(self.started.elapsed()))
     }
-}
 
-impl State {
     /// Whoever holds the lock never leaves the progress half changed, so a poisoned one is as good.
     pub fn lock(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
@@ -94,41 +93,51 @@ impl State {
         let waited = self.settled.wait_timeout_while(self.lock(), limit, is_telling);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
+
+    /// Writes the result where it goes. Without `--json` an error has none.
+    pub fn tell(&self, outcome: Result<&Outcome, &Error>, facts: &Facts) -> io::Result<()> {
+        let sink = self.sink.get().unwrap_or(&Sink::Stdout);
+        let token = self.console.token.get().map(Arc::as_ref);
+        match outcome {
+            Err(error) if !self.json || error.exit == Exit::Usage => Ok(()),
+            Ok(outcome) if !self.json => sink.write(|out| report::write_plain(out, outcome, facts, token)),
+            either => sink.write(|out| report::write_json(out, either, facts, token, self.started.elapsed())),
+        }
+    }
+
+    /// The error for a trigger after which a run may be on.
+    pub fn may_have_started(&self, what: &str) -> Error {
+        error!(Unknown: "{what}; {}", self.lock().facts.may_have_started())
+    }
 }
 
 impl Progress {
+    /// From now on this run is on.
+    pub fn started(&mut self, run: &Run) {
+        self.phase = Phase::Started;
+        self.facts.run = Some(run.clone());
+    }
+
     /// What a run is said to wait for, where that is a person.
     pub fn person(&self) -> Option<String> {
-        let state = self.facts.state.as_deref()?;
-        let waits = WAITING_FOR_A_PERSON.contains(&state);
-        waits.then(|| format!("the run waits for a person ({state})"))
+        let state = self.facts.state.as_deref().filter(|state| WAITING_FOR_A_PERSON.contains(state))?;
+        Some(format!("the run waits for a person ({state})"))
     }
 
     /// What it means for the command to be ended now: by a signal, else because `what` says that time is up.
     pub fn cut_short(&self, signal: Option<u8>, what: &str) -> Error {
         const NOTHING: &str = "nothing was started";
         let trouble = self.trouble.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
-        let (exit, meaning) = match self.phase {
-            Phase::Unsent => (
-                Exit::Unreachable,
-                match &self.trouble {
-                    Some(why) if why.contains(NOTHING) => why.clone(),
-                    _ => format!("{NOTHING}{trouble}"),
-                },
-            ),
-            Phase::Sent => (Exit::Unknown, self.facts.may_have_started()),
-            Phase::Telling => (Exit::TimedOut, "the result was being written".to_owned()),
-            Phase::Started | Phase::Settled(_) => {
+        let (exit, meaning) = match (self.phase, &self.trouble) {
+            (Phase::Unsent, Some(why)) if why.contains(NOTHING) => (Exit::Unreachable, why.clone()),
+            (Phase::Unsent, _) => (Exit::Unreachable, format!("{NOTHING}{trouble}")),
+            (Phase::Sent, _) => (Exit::Unknown, self.facts.may_have_started()),
+            (Phase::Telling, _) => (Exit::TimedOut, "the result was being written".to_owned()),
+            (Phase::Started | Phase::Settled(_), _) => {
                 let person = self.person().map(|why| format!("; {why}")).unwrap_or_default();
                 (Exit::TimedOut, format!("the run goes on{trouble}{person}"))
             }
         };
         Error::new(signal.map_or(exit, Exit::Signal), format!("{what}; {meaning}"))
     }
-}
-
-/// The error for a trigger after which a run may be on.
-pub fn may_have_started(state: &State, what: &str) -> Error {
-    let advice = state.lock().facts.may_have_started();
-    error!(Unknown, "{what}; {advice}")
 }
