@@ -45,6 +45,8 @@ use std::{env, io::ErrorKind, mem, path::Path, process::ExitCode, sync::Arc, tim
 
 /// Longest that a result waits for the progress line to be taken off the screen.
 const CLEARING: Duration = Duration::from_millis(100);
+/// Longest that a success waits for the details of `-v` to be read.
+const LAST_DETAILS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let started = Instant::now();
@@ -190,7 +192,8 @@ fn conclude(shared: &Shared, outcome: &Result<Outcome, Error>) -> Exit {
     shared.settle(exit, words);
     let words = mem::take(&mut shared.lock().words);
     words.into_iter().for_each(|line| console.say(line));
-    console.flush(None);
+    // Details that nobody reads do not hold up a success; what else there is to say waits for its reader.
+    console.flush((exit == Exit::Success).then_some(LAST_DETAILS));
     let is_done = match exit {
         Exit::Success | Exit::Failed => is_over && is_told,
         Exit::Usage | Exit::Refused | Exit::Unreachable => facts.run.is_none(),

@@ -4,7 +4,8 @@ use super::token::Token;
 use rustls::CertificateError;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::{collections::VecDeque, fmt, mem, sync::Arc, time::Duration, time::Instant};
+use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
+use std::{collections::VecDeque, fmt, mem, time::Duration, time::Instant};
 use ureq::http::{Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -21,8 +22,8 @@ const FIRST_ROUND: Duration = Duration::from_millis(300);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
 /// Longest silence while a request is sent or a body received. A steady transfer may take as long as it does.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest for the body of a reply that is no success: its status says enough.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for the body of a reply that is no success, and as long as that takes at most: its status says enough.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Shortest for one address.
 const MIN_DIAL: Duration = Duration::from_millis(10);
 /// How long a connection may lie idle and be used again.
@@ -40,6 +41,8 @@ pub struct Client {
     agent: Agent,
     base_url: String,
     token: Arc<Token>,
+    /// The reply that is being read is no success.
+    refused: Arc<AtomicBool>,
 }
 
 /// A reply, whatever its status.
@@ -62,7 +65,7 @@ pub struct Fault {
 
 impl Client {
     pub fn new(base_url: String, token: Arc<Token>, proxy: Option<Proxy>, roots: RootCerts, gate: Gate) -> Client {
-        let proxied = proxy.is_some();
+        let (proxied, refused) = (proxy.is_some(), Arc::default());
         let config = Config::builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -80,52 +83,60 @@ impl Client {
             .build();
         let connector = ().chain(ConnectProxyConnector::default());
         let connector = connector.chain(Dial { tcp: TcpConnector::default(), proxied });
-        let connector = connector.chain(RustlsConnector::default()).chain(Guard { proxied, gate });
-        Client { agent: Agent::with_parts(config, connector, Later), base_url, token }
+        let connector =
+            connector.chain(RustlsConnector::default()).chain(Guard { proxied, gate, refused: Arc::clone(&refused) });
+        Client { agent: Agent::with_parts(config, connector, Later), base_url, token, refused }
     }
 
     /// `POST /agents/trigger`. Never repeated by this client: each call may start a run. `on_status` is called as soon
     /// as the head of the reply is here, whatever becomes of its body.
     pub fn trigger(&self, body: &[u8], on_status: impl FnOnce(u16)) -> Result<Reply, Fault> {
         let request = self.agent.post(self.url("/agents/trigger")).header("Content-Type", "application/json");
-        exchange(|| request.header("Authorization", self.token.expose()).send(body), on_status)
+        self.exchange(|| request.header("Authorization", self.token.expose()).send(body), on_status)
     }
 
     /// `GET` of a path below the base URL.
     pub fn get(&self, path: &str) -> Result<Reply, Fault> {
         let request = self.agent.get(self.url(path));
-        exchange(|| request.header("Authorization", self.token.expose()).call(), |_| ())
+        self.exchange(|| request.header("Authorization", self.token.expose()).call(), |_| ())
+    }
+
+    /// One request and its reply, of which only a success has to have its body whole.
+    fn exchange(
+        &self,
+        send: impl FnOnce() -> Result<Response<Body>, Error>,
+        on_status: impl FnOnce(u16),
+    ) -> Result<Reply, Fault> {
+        let begun = Instant::now();
+        let mut response = send().map_err(Fault::of)?;
+        let status = response.status().as_u16();
+        on_status(status);
+        let is_success = (200..300).contains(&status);
+        self.refused.store(!is_success, Ordering::SeqCst);
+        let read_begun = Instant::now();
+        let mut reader = response.body_mut().with_config().limit(MAX_BODY).reader();
+        let (mut body, mut buffer) = (Vec::new(), [0; 16 << 10]);
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => body.extend_from_slice(&buffer[..length]),
+                Err(error) if is_success => return Err(Fault::of(error.into())),
+                Err(_) => break,
+            }
+            if !is_success && read_begun.elapsed() > REFUSAL_TIMEOUT {
+                break;
+            }
+        }
+        body.shrink_to_fit();
+        let retry_after =
+            response.headers().get("Retry-After").and_then(|after| after.to_str().ok()?.trim().parse().ok());
+        Ok(Reply { status, retry_after: retry_after.map(Duration::from_secs), body, took: begun.elapsed() })
     }
 
     /// The URL of a path below the base URL.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base_url)
     }
-}
-
-/// One request and its reply, of which only a success has to have its body whole.
-fn exchange(send: impl FnOnce() -> Result<Response<Body>, Error>, on_status: impl FnOnce(u16)) -> Result<Reply, Fault> {
-    let begun = Instant::now();
-    let mut response = send().map_err(Fault::of)?;
-    let status = response.status().as_u16();
-    on_status(status);
-    let is_success = (200..300).contains(&status);
-    let mut reader = response.body_mut().with_config().limit(MAX_BODY).reader();
-    let (mut body, mut buffer) = (Vec::new(), [0; 16 << 10]);
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(length) => body.extend_from_slice(&buffer[..length]),
-            Err(error) if is_success => return Err(Fault::of(error.into())),
-            Err(_) => break,
-        }
-        if !is_success && begun.elapsed() > REFUSAL_TIMEOUT {
-            break;
-        }
-    }
-    body.shrink_to_fit();
-    let retry_after = response.headers().get("Retry-After").and_then(|after| after.to_str().ok()?.trim().parse().ok());
-    Ok(Reply { status, retry_after: retry_after.map(Duration::from_secs), body, took: begun.elapsed() })
 }
 
 impl Fault {
@@ -245,6 +256,7 @@ impl Dial {
 struct Guard {
     proxied: bool,
     gate: Gate,
+    refused: Arc<AtomicBool>,
 }
 
 impl<In: Transport> Connector<In> for Guard {
@@ -254,7 +266,8 @@ impl<In: Transport> Connector<In> for Guard {
         // A tunnel is made by running the whole chain for the proxy first, with the proxy taken out of the
         // configuration. What passes there is CONNECT and not yet the request.
         let is_tunnel = self.proxied && details.config.proxy().is_none();
-        let guarded = |transport| Guarded { transport, gate: self.gate.clone(), held: Vec::new() };
+        let (gate, refused) = (self.gate.clone(), Arc::clone(&self.refused));
+        let guarded = |transport| Guarded { transport, gate, refused, held: Vec::new() };
         Ok(chained.map(|chained| if is_tunnel { Either::A(chained) } else { Either::B(guarded(chained)) }))
     }
 }
@@ -270,6 +283,7 @@ impl fmt::Debug for Gate {
 struct Guarded<T> {
     transport: T,
     gate: Gate,
+    refused: Arc<AtomicBool>,
     /// The head of a `POST`, which goes out in one write with the beginning of its body.
     held: Vec<u8>,
 }
@@ -299,7 +313,8 @@ impl<T: Transport> Transport for Guarded<T> {
     fn await_input(&mut self, mut timeout: NextTimeout) -> Result<bool, Error> {
         // Of all that is waited for, a body alone has no limit as a whole.
         if timeout.after.is_not_happening() {
-            timeout.per_read = Some(STALL_TIMEOUT.into());
+            let refused = self.refused.load(Ordering::SeqCst);
+            timeout.per_read = Some(if refused { REFUSAL_TIMEOUT } else { STALL_TIMEOUT }.into());
         }
         self.transport.await_input(timeout)
     }

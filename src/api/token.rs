@@ -87,7 +87,9 @@ impl Token {
 
     /// A whole message for `-vv`: one line, escaped, in its middle shortened to what a terminal can hold.
     pub fn transcribe(&self, body: &[u8]) -> String {
-        let text = String::from_utf8_lossy(body);
+        let text =
+            body.utf8_chunks().flat_map(|chunk| [chunk.valid(), if chunk.invalid().is_empty() { "" } else { "?" }]);
+        let text: String = text.collect();
         let text = self.redact(&text);
         let escape = |c: char| if reorders(c) { c.escape_default().to_string() } else { c.to_string() };
         shorten(&text, TRANSCRIBED).chars().map(escape).collect()
@@ -172,6 +174,6 @@ mod tests {
     #[test]
     fn one_line_is_one_line() {
         assert_eq!(one_line("a\r\n\x1b[31mb\u{9b}c\u{202e}d\t e "), "a [31mb c d e");
-        assert_eq!(Token::new("p:k").unwrap().transcribe(b"a\n\x1b  b\xff"), "a\\n\\u{1b}  b\u{fffd}");
+        assert_eq!(Token::new("p:k").unwrap().transcribe(b"a\n\x1b  b\xff"), "a\\n\\u{1b}  b?");
     }
 }

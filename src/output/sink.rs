@@ -3,7 +3,7 @@
 use super::exit::{Error, ensure, error};
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::{fd::AsFd, fd::BorrowedFd, unix::fs::FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::{fmt::Display, hash::BuildHasher, process};
@@ -45,6 +45,7 @@ impl Sink {
                 OpenOptions::new().write(true).open(path).map_err(|why| cannot(&why))?;
                 return Ok(Sink::Special(path.to_owned()));
             }
+            Err(why) if why.kind() != ErrorKind::NotFound => return Err(cannot(&why)),
             _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => return Err(cannot(&"it is a folder")),
             _ => {}
         }
@@ -123,10 +124,13 @@ fn write_through(descriptor: BorrowedFd, tell: impl FnOnce(&mut dyn Write) -> io
     file.flush()
 }
 
-/// Syncs the folder that a file is in, so that its name is on the disk.
+/// Syncs the folder that a file is in, so that its name is on the disk. Some file systems do that only by themselves.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    match File::open(folder.unwrap_or(Path::new(".")))?.sync_all() {
+        Err(why) if matches!(why.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
+    }
 }
 
 /// For a terminal: control characters other than newline and tab in caret notation, or as `<U+009B>`.

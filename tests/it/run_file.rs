@@ -361,3 +361,20 @@ fn quoted_texts_keep_their_beginning_and_their_end() {
     let output = relevance_run(&api).args(["-t", "400ms", "Hello"]).run();
     output.fails(124, &["Bad gateway, sorry"]).resumes(RUN);
 }
+
+/// A reader that had enough of the answer was told of it.
+#[test]
+fn a_broken_pipe_after_the_answer_is_an_end() {
+    let folder = Folder::new();
+    let file = folder.0.join("run");
+    for (arguments, is_over) in [(vec!["Hello"], true), (vec!["--json", "Hello"], true), (vec!["-n", "Hello"], false)] {
+        let api = if is_over { Script::run().poll(answered("Hi!")) } else { Script::run() }.start();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = with_file(&api, &file).args(&arguments).command;
+        let status =
+            command.stdin(std::process::Stdio::null()).stdout(writer).stderr(std::process::Stdio::null()).status();
+        assert_eq!(status.unwrap().code(), Some(if is_over { 0 } else { 5 }));
+        assert_eq!(file.exists(), !is_over);
+    }
+}

@@ -124,3 +124,31 @@ fn set_sends_json_or_else_a_string() {
     };
     assert_eq!(members.len(), 2 + fields.len());
 }
+
+/// A part of a long message that begins like a request is a part of a message.
+#[test]
+fn a_message_of_post_post_post() {
+    for shift in 0..5 {
+        let message = "x".repeat(shift) + &"POST ".repeat(4000);
+        let api = simple().start();
+        relevance_run(&api).stdin(message.as_str()).run().answers("Hi!");
+        assert_eq!(api.requests()[0].json()["message"]["content"], message.as_str());
+    }
+}
+
+/// The head of the trigger and its body go out in one write, and so in one packet and one TLS record.
+#[test]
+fn the_trigger_is_one_write() {
+    let (sizes, seen) = std::sync::mpsc::channel();
+    let server = crate::fake::server::Server::sockets(move |mut stream| {
+        let mut buffer = [0; 65536];
+        let length = std::io::Read::read(&mut stream, &mut buffer)?;
+        let _ = sizes.send(buffer[..length].to_vec());
+        stream.write_all(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
+    });
+    let api = Script::new().start();
+    let command = relevance_run(&api).env("RELEVANCE_BASE_URL", format!("http://{}", server.address));
+    command.arg("Hello").run().fails(3, &["401"]);
+    let first = String::from_utf8(seen.recv().unwrap()).unwrap();
+    assert!(first.starts_with("POST /agents/trigger HTTP/1.1\r\n") && first.ends_with("}"), "{first}");
+}
