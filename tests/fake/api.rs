@@ -1,6 +1,7 @@
 /*!
 The API as API.md describes it: it refuses what the real one refuses, with the same status and envelope, and its runs
-take a while, through `inprogress`, a held `timeout`, and updates of other types, to a `chain-success`.
+take a while, through `inprogress`, a held `timeout`, and updates of other types, to a `chain-success`. A message that
+begins with `fail:` ends in a `chain-fail`.
 */
 
 use std::collections::HashMap;
@@ -138,7 +139,7 @@ impl Api {
         if over {
             kind = "complete";
             let answer = format!("You said: {said}");
-            updates.push(json!({
+            let succeeded = json!({
                 "type": "chain-success",
                 "output": {
                     "status": "complete",
@@ -147,7 +148,11 @@ impl Api {
                     "executionTime": takes.as_millis() as u64,
                     "credits_used": [],
                 },
-            }));
+            });
+            updates.push(match said.strip_prefix("fail:") {
+                Some(reason) => json!({"type": "chain-fail", "errors": [{"body": reason}]}),
+                None => succeeded,
+            });
         }
         let last_message_id = shown + usize::from(over);
         Reply::json(200, json!({"type": kind, "updates": updates, "last_message_id": last_message_id}))

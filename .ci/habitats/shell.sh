@@ -1,0 +1,39 @@
+# shellcheck shell=bash disable=SC2154
+serve
+at_a_shell
+shellcheck --exclude=SC2016 "$EXAMPLES"/*.sh
+
+test "$(sh "$EXAMPLES/two-turns.sh")" = 'You said: Which is the longest?'
+triggered 2
+# A refusal in the first turn: its exit code, and nothing is said into a conversation named null.
+code=0
+RELEVANCE_AUTH_TOKEN=other:sk-0123456789abcdef sh "$EXAMPLES/two-turns.sh" > refused 2> refused.err || code=$?
+test "$code" = 3 || fail "exit code $code"
+test ! -s refused
+triggered 3
+
+sh "$EXAMPLES/start-and-collect.sh" > collect
+test "$(cat report.md)" = 'You said: Write the report'
+test ! -e report.run
+triggered 4
+
+# Not reached, then a timeout while the run is on, then its answer; one run.
+cat > once-slower << 'END'
+#!/bin/sh
+echo "$@" >> calls
+case $(wc -l < calls) in
+1) RELEVANCE_BASE_URL=http://127.0.0.1:1/latest exec relevance-run --timeout 1 "$@" ;;
+2) exec relevance-run --timeout 1 "$@" ;;
+*) exec relevance-run "$@" ;;
+esac
+END
+mkdir bin && sed 's|relevance-run|'"$BINARY"'|' once-slower > bin/relevance-run && chmod +x bin/relevance-run
+PATH=$PWD/bin:$PATH PAUSES='0 0 0 0' sh "$EXAMPLES/retry.sh" news.run 'What is new?' > retried 2> retried.err
+test "$(cat retried)" = 'You said: What is new?'
+test "$(wc -l < calls)" = 3
+triggered 5
+# The run's own failure is not tried again.
+code=0
+PAUSES='0 0 0 0' sh "$EXAMPLES/retry.sh" fail.run 'fail: no' 2> failed.err || code=$?
+test "$code" = 1 || fail "exit code $code"
+triggered 6
