@@ -62,7 +62,9 @@ impl Token {
         let is_real = key.len() >= MIN_KEY_LENGTH || key.starts_with("sk-");
         let secret = if is_real { key } else { self.0.as_str() };
         let (bytes, mut redacted, mut copied, mut at) = (text.as_bytes(), String::new(), 0, 0);
-        while at < bytes.len() {
+        let may_begin = |byte: &u8| *byte == b'\\' || *byte == secret.as_bytes()[0];
+        while let Some(skipped) = bytes[at..].iter().position(may_begin) {
+            at += skipped;
             // An odd backslash belongs to the character behind it.
             let backslashes = bytes[at..].iter().take_while(|byte| **byte == b'\\').count();
             let begin = at + backslashes - backslashes % 2;
@@ -72,7 +74,7 @@ impl Token {
                     redacted.push_str(REDACTED);
                     (copied, at) = (end, end);
                 }
-                None => at += backslashes + 1,
+                None => at += backslashes.max(1),
             }
         }
         redacted.push_str(&text[copied..]);
@@ -152,6 +154,7 @@ mod tests {
             // What is escaped stays so: the JSON is still valid.
             (r"\n\\sk-01/3456789\n", r"\n\\[redacted]\n"),
             (r"\u00e9 sk-01\/34567 \u00", r"\u00e9 sk-01\/34567 \u00"),
+            (r"s\\\", r"s\\\"),
         ] {
             assert_eq!(token.redact(text), redacted, "{text}");
         }
