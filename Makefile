@@ -61,7 +61,7 @@ isolated: $(BUILT) ## as root, with strace: what needs a network and a root of i
 slow: $(BUILT) ## the limits of one request, which are minutes (BINARY=path)
 	RELEVANCE_RUN=$(abspath $(BINARY)) cargo test --locked --test it -- --ignored slow::
 
-recipes: build ## check the files in the README with real validators, and run its shell recipes
+recipes: build ## run the recipes, each in its habitat as far as a machine allows
 	.ci/recipes $(abspath $(BINARY)) $(TARGET_DIR)/recipes
 
 check: ## formatting and lints, warnings denied
