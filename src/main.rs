@@ -136,12 +136,12 @@ fn note_run(shared: &Shared, settings: &Settings, triggered: &Triggered, is_new:
     let page = settings.page(triggered.conversation_id.as_ref());
     let state = triggered.state.as_ref().map(|state| settings.token.clean(state));
     let (person, place) = {
-        let mut progress = shared.lock();
-        progress.started(run);
-        progress.facts.conversation_id.clone_from(&triggered.conversation_id);
-        progress.facts.state.clone_from(&state);
-        progress.facts.page.clone_from(&page);
-        (progress.person(), progress.facts.place_to_look().to_owned())
+        let mut now = shared.lock();
+        now.started(run);
+        now.facts.conversation_id.clone_from(&triggered.conversation_id);
+        now.facts.state.clone_from(&state);
+        now.facts.page.clone_from(&page);
+        (now.person(), now.facts.place_to_look().to_owned())
     };
     if let Some(run_file) = shared.run_file.get().filter(|_| is_new)
         && let Err(why) = run_file.record(triggered)

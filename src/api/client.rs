@@ -56,7 +56,7 @@ pub struct Reply {
 }
 
 /// Why there is no reply.
-pub struct Fault {
+pub struct TransportError {
     /// What happened, and what to do where that is known. It may quote the server and is not cleaned.
     pub message: String,
     /// The server's certificate did not verify, which trying again will not mend.
@@ -90,13 +90,13 @@ impl Client {
 
     /// `POST /agents/trigger`. Never repeated by this client: each call may start a run. `on_status` is called as soon
     /// as the head of the reply is here, whatever becomes of its body.
-    pub fn trigger(&self, body: &[u8], on_status: impl FnOnce(u16)) -> Result<Reply, Fault> {
+    pub fn trigger(&self, body: &[u8], on_status: impl FnOnce(u16)) -> Result<Reply, TransportError> {
         let request = self.agent.post(self.url("/agents/trigger")).header("Content-Type", "application/json");
         self.exchange(|| request.header("Authorization", self.token.expose()).send(body), on_status)
     }
 
     /// `GET` of a path below the base URL.
-    pub fn get(&self, path: &str) -> Result<Reply, Fault> {
+    pub fn get(&self, path: &str) -> Result<Reply, TransportError> {
         let request = self.agent.get(self.url(path));
         self.exchange(|| request.header("Authorization", self.token.expose()).call(), |_| ())
     }
@@ -106,9 +106,9 @@ impl Client {
         &self,
         send: impl FnOnce() -> Result<Response<Body>, Error>,
         on_status: impl FnOnce(u16),
-    ) -> Result<Reply, Fault> {
+    ) -> Result<Reply, TransportError> {
         let begun = Instant::now();
-        let mut response = send().map_err(Fault::of)?;
+        let mut response = send().map_err(TransportError::of)?;
         let status = response.status().as_u16();
         on_status(status);
         let is_success = (200..300).contains(&status);
@@ -120,7 +120,7 @@ impl Client {
             match reader.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(length) => body.extend_from_slice(&buffer[..length]),
-                Err(error) if is_success => return Err(Fault::of(error.into())),
+                Err(error) if is_success => return Err(TransportError::of(error.into())),
                 Err(_) => break,
             }
             if !is_success && read_begun.elapsed() > REFUSAL_TIMEOUT {
@@ -139,9 +139,9 @@ impl Client {
     }
 }
 
-impl Fault {
+impl TransportError {
     /// The error in a user's words.
-    fn of(error: Error) -> Fault {
+    fn of(error: Error) -> TransportError {
         let cause = match &error {
             Error::Rustls(error) => Some(error),
             Error::Io(error) => error.get_ref().and_then(|error| error.downcast_ref()),
@@ -158,7 +158,10 @@ impl Fault {
                 NotValidForName | NotValidForNameContext { .. } => "is for another name; check RELEVANCE_BASE_URL",
                 _ => "does not verify",
             };
-            return Fault { message: format!("the server's certificate {why} ({certificate})"), is_certificate: true };
+            return TransportError {
+                message: format!("the server's certificate {why} ({certificate})"),
+                is_certificate: true,
+            };
         }
         let message = match error {
             Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => format!("stalled for {STALL_TIMEOUT:?}"),
@@ -168,7 +171,7 @@ impl Fault {
             Error::Io(error) => error.to_string(),
             other => other.to_string(),
         };
-        Fault { message, is_certificate: false }
+        TransportError { message, is_certificate: false }
     }
 }
 

@@ -32,7 +32,7 @@ pub fn check(api: &Api, agent_id: Option<&Id>) -> Result<String, Error> {
 fn ask(api: &Api, path: &str) -> Result<Reply, Error> {
     api.until_settled("check", ATTEMPTS, |attempt| {
         api.shared.console.detail(|| format!("check: GET {path}, attempt {attempt}"));
-        let reply = api.get(path).map_err(|fault| api.unreached(&fault, ""))?;
+        let reply = api.get(path).map_err(|error| api.unreached(&error, ""))?;
         api.tell_reply("check", &reply, "");
         let (host, http_status) = (&api.host, Some(reply.status));
         match reply.status {

@@ -5,7 +5,7 @@ away unprocessed. What only asks is idempotent, so it is repeated whatever went 
 deadline or the signals: the watcher ends the process under the main thread's feet. */
 
 use super::{pace, state::Shared};
-use crate::api::client::{Client, Fault, Reply};
+use crate::api::client::{Client, Reply, TransportError};
 use crate::api::{token::Token, wire};
 use crate::output::exit::{Error, error};
 use std::{collections::hash_map::RandomState, hash::BuildHasher, thread, time::Duration};
@@ -63,7 +63,7 @@ impl Api<'_> {
     }
 
     /// `GET` of a path below the base URL; with `-vv` it is told.
-    pub fn get(&self, path: &str) -> Result<Reply, Fault> {
+    pub fn get(&self, path: &str) -> Result<Reply, TransportError> {
         self.tell_sent("GET", path, b"");
         self.client.get(path)
     }
@@ -82,9 +82,9 @@ impl Api<'_> {
     }
 
     /// The failure to get any reply: worth another attempt, unless the server is not to be trusted.
-    pub fn unreached(&self, fault: &Fault, more: &str) -> Failure {
-        let error = error!(Unreachable: "cannot reach {}: {}{more}", self.host, self.token.clean(&fault.message));
-        if fault.is_certificate { Failure::Permanent(error) } else { Failure::Transient(error, None) }
+    pub fn unreached(&self, why: &TransportError, more: &str) -> Failure {
+        let error = error!(Unreachable: "cannot reach {}: {}{more}", self.host, self.token.clean(&why.message));
+        if why.is_certificate { Failure::Permanent(error) } else { Failure::Transient(error, None) }
     }
 
     /// The status of a reply that is no use, and what the API said with it.

@@ -31,9 +31,9 @@ pub enum Phase {
     Settled(Exit),
 }
 
-/// All that is known of the command's progress.
+/// How far the command has come, and all that is known of its run.
 #[derive(Default)]
-pub struct Progress {
+pub struct State {
     pub phase: Phase,
     pub facts: Facts,
     /// What is being waited for before anything is sent, or why the last attempt came to nothing.
@@ -54,14 +54,14 @@ pub struct Shared {
     pub sink: OnceLock<Sink>,
     /// The run file, once it is claimed.
     pub run_file: OnceLock<RunFile>,
-    progress: Mutex<Progress>,
+    state: Mutex<State>,
     settled: Condvar,
 }
 
 impl Shared {
     pub fn new(started: Instant, timeout: Option<Duration>, json: bool, console: Arc<Console>) -> Shared {
-        let (sink, run_file, progress, settled) = Default::default();
-        Shared { started, timeout, json, console, sink, run_file, progress, settled }
+        let (sink, run_file, state, settled) = Default::default();
+        Shared { started, timeout, json, console, sink, run_file, state, settled }
     }
 
     /// What is left of the timeout; `None` is no limit.
@@ -69,9 +69,9 @@ impl Shared {
         self.timeout.map(|timeout| timeout.saturating_sub(self.started.elapsed()))
     }
 
-    /// Whoever holds the lock never leaves the progress half changed, so a poisoned one is as good.
-    pub fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whoever holds the lock never leaves it half changed, so a poisoned one is as good.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says what is waited for, or what went wrong, in case the command is ended now.
@@ -81,15 +81,15 @@ impl Shared {
 
     /// Fixes the exit code, and what remains to be said.
     pub fn settle(&self, exit: Exit, words: Vec<String>) {
-        let mut progress = self.lock();
-        progress.phase = Phase::Settled(exit);
-        progress.words = words;
+        let mut state = self.lock();
+        state.phase = Phase::Settled(exit);
+        state.words = words;
         self.settled.notify_all();
     }
 
-    /// The progress, once a result that is being written is written, or at the latest after `limit`.
-    pub fn lock_after_telling(&self, limit: Duration) -> MutexGuard<'_, Progress> {
-        let is_telling = |progress: &mut Progress| progress.phase == Phase::Telling;
+    /// The same, once a result that is being written is written, or at the latest after `limit`.
+    pub fn lock_after_telling(&self, limit: Duration) -> MutexGuard<'_, State> {
+        let is_telling = |state: &mut State| state.phase == Phase::Telling;
         let waited = self.settled.wait_timeout_while(self.lock(), limit, is_telling);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
@@ -111,7 +111,7 @@ impl Shared {
     }
 }
 
-impl Progress {
+impl State {
     /// From now on this run is on.
     pub fn started(&mut self, run: &Run) {
         self.phase = Phase::Started;

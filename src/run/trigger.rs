@@ -2,7 +2,7 @@
 
 use super::retry::{ATTEMPTS, Api, Attempt, Failure, suspicion};
 use super::{run_file::RunFile, state::Phase};
-use crate::api::{client::Fault, client::Reply, wire::Triggered};
+use crate::api::{client::Reply, client::TransportError, wire::Triggered};
 use crate::output::exit::{Error, error};
 
 /// Sends the trigger, again only where it certainly came to nothing.
@@ -20,7 +20,7 @@ pub fn trigger(api: &Api, body: &[u8]) -> Result<Triggered, Error> {
                 let _ = shared.run_file.get().map(RunFile::retract);
             }
         });
-        let reply = reply.map_err(|fault| judge_fault(api, &fault))?;
+        let reply = reply.map_err(|error| judge_error(api, &error))?;
         api.tell_reply("trigger", &reply, "");
         judge(api, &reply)
     })
@@ -48,10 +48,10 @@ fn judge(api: &Api, reply: &Reply) -> Attempt<Triggered> {
     Err(Failure::Permanent(Error { http_status, ..error }))
 }
 
-fn judge_fault(api: &Api, fault: &Fault) -> Failure {
+fn judge_error(api: &Api, error: &TransportError) -> Failure {
     if api.shared.lock().phase == Phase::Unsent {
-        return api.unreached(fault, "; nothing was started");
+        return api.unreached(error, "; nothing was started");
     }
-    let what = format!("no reply to the trigger: {}", api.token.clean(&fault.message));
+    let what = format!("no reply to the trigger: {}", api.token.clean(&error.message));
     Failure::Permanent(api.shared.may_have_started(&what))
 }

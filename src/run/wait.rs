@@ -80,11 +80,11 @@ impl Wait<'_> {
         self.last = (Instant::now(), in_full);
         let Run { studio_id, job_id } = self.run;
         let query = if in_full { "" } else { "?ending_update_only=true" };
-        let reply = self.api.get(&format!("/studios/{studio_id}/async_poll/{job_id}{query}")).map_err(|fault| {
-            if fault.is_certificate && !self.trusted {
-                return self.api.unreached(&fault, "");
+        let reply = self.api.get(&format!("/studios/{studio_id}/async_poll/{job_id}{query}")).map_err(|error| {
+            if error.is_certificate && !self.trusted {
+                return self.api.unreached(&error, "");
             }
-            Failure::Transient(error!(Unknown: "{}", self.api.token.clean(&fault.message)), None)
+            Failure::Transient(error!(Unknown: "{}", self.api.token.clean(&error.message)), None)
         })?;
         self.trusted = true;
         self.judge(&reply)

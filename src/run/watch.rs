@@ -62,12 +62,12 @@ fn ignored_mask() -> u64 {
 
 fn end(shared: &Arc<Shared>, signal: Option<u8>) -> ! {
     // Held to the very end: no trigger begins any more, nothing is settled, and the main thread says nothing.
-    let mut progress = shared.lock_after_telling(LAST_WRITE);
+    let mut state = shared.lock_after_telling(LAST_WRITE);
     let passed = format!("the timeout of {:?} passed", shared.timeout.unwrap_or_default());
     let what = signal.map_or(passed, |signal| format!("ended by signal {signal}"));
-    let (phase, facts, error) = (progress.phase, progress.facts.clone(), progress.cut_short(signal, &what));
+    let (phase, facts, error) = (state.phase, state.facts.clone(), state.cut_short(signal, &what));
     let (exit, words) = match phase {
-        Phase::Settled(exit) => (exit, mem::take(&mut progress.words)),
+        Phase::Settled(exit) => (exit, mem::take(&mut state.words)),
         _ => (error.exit, facts.words(&error)),
     };
     words.into_iter().for_each(|line| shared.console.say(line));
