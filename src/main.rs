@@ -37,8 +37,8 @@ use api::client::{Client, Gate};
 use api::wire::{Run, Triggered, trigger_request};
 use input::args::{self, Args, Command, DEFAULT_TIMEOUT, Job};
 use input::{message, settings::Settings};
-use output::exit::{Error, Exit, error};
-use output::{report::Outcome, sink::Sink, terminal::Console};
+use output::exit::{Error, Exit, ensure, error};
+use output::{report::Outcome, sink::Sink, sink::resolve, terminal::Console};
 use run::state::{Phase, Shared};
 use run::{check::check, retry::Api, run_file::RunFile, trigger::trigger, wait::until_over, watch};
 use std::{env, io::ErrorKind, mem, path::Path, process::ExitCode, sync::Arc, time::Duration, time::Instant};
@@ -100,9 +100,9 @@ fn follow(shared: &Arc<Shared>, args: Args) -> Result<Outcome, Error> {
             shared.trouble(None);
             let known = run_file.map(|path| claim(shared, &settings, &path, &body)).transpose()?.flatten();
             let is_new = known.is_none();
-            let triggered = known.map_or_else(|| trigger(&api, &body), Ok)?;
+            let mut triggered = known.map_or_else(|| trigger(&api, &body), Ok)?;
             drop(body);
-            note_run(shared, &settings, &triggered, is_new);
+            note_run(shared, &settings, &mut triggered, is_new);
             if wait { wait_for(&triggered.run, false) } else { Ok(Outcome::Started) }
         }
     }
@@ -124,6 +124,8 @@ fn connect(shared: &Arc<Shared>, settings: &Settings, starts: bool) -> Client {
 
 /// The run that an earlier process started for this command and this run file, if there was one.
 fn claim(shared: &Shared, settings: &Settings, path: &Path, body: &[u8]) -> Result<Option<Triggered>, Error> {
+    let is_result = matches!(shared.sink.get(), Some(Sink::File { path: result, .. }) if *result == resolve(path));
+    ensure!(!is_result, Usage: "--run-file and --output name one file; give each its own");
     let page = shared.lock().facts.place_to_look().to_owned();
     let (run_file, known) = RunFile::claim(path, &settings.base_url, body, &page)?;
     let _ = shared.run_file.set(run_file);
@@ -131,15 +133,15 @@ fn claim(shared: &Shared, settings: &Settings, path: &Path, body: &[u8]) -> Resu
 }
 
 /// Takes note of the run that was started, now or earlier.
-fn note_run(shared: &Shared, settings: &Settings, triggered: &Triggered, is_new: bool) {
-    let (console, run) = (&shared.console, &triggered.run);
+fn note_run(shared: &Shared, settings: &Settings, triggered: &mut Triggered, is_new: bool) {
+    triggered.state = triggered.state.take().map(|state| settings.token.clean(&state));
+    let (console, run, state) = (&shared.console, &triggered.run, &triggered.state);
     let page = settings.page(triggered.conversation_id.as_ref());
-    let state = triggered.state.as_ref().map(|state| settings.token.clean(state));
     let (person, place) = {
         let mut now = shared.lock();
         now.started(run);
         now.facts.conversation_id.clone_from(&triggered.conversation_id);
-        now.facts.state.clone_from(&state);
+        now.facts.state.clone_from(state);
         now.facts.page.clone_from(&page);
         (now.person(), now.facts.place_to_look().to_owned())
     };

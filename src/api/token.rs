@@ -68,7 +68,7 @@ impl Token {
             // An odd backslash belongs to the character behind it.
             let backslashes = bytes[at..].iter().take_while(|byte| **byte == b'\\').count();
             let begin = at + backslashes - backslashes % 2;
-            match end_of(bytes, at, secret.as_bytes()) {
+            match end_of(bytes, at, secret.as_bytes(), if is_real { MIN_KEY_LENGTH } else { usize::MAX }) {
                 Some(end) => {
                     redacted.push_str(&text[copied..begin]);
                     redacted.push_str(REDACTED);
@@ -98,16 +98,18 @@ impl Token {
     }
 }
 
-/// Where the secret ends, if it stands at `at`: each of its characters as it is, behind backslashes, or as `\u0073`.
-fn end_of(bytes: &[u8], mut at: usize, secret: &[u8]) -> Option<usize> {
-    for &wanted in secret {
+/// Where the secret ends, if it stands at `at`: each of its characters as it is, behind backslashes, or as `\u0073`. Its
+/// beginning is as good, if it is not shorter than `least`: a text may be cut off.
+fn end_of(bytes: &[u8], mut at: usize, secret: &[u8], least: usize) -> Option<usize> {
+    for (matched, &wanted) in secret.iter().enumerate() {
+        let here = at;
         let backslashes = bytes[at..].iter().take_while(|byte| **byte == b'\\').count();
         at += backslashes;
-        let code = || bytes.get(at + 1..at + 5).and_then(|digits| std::str::from_utf8(digits).ok());
-        at += match bytes.get(at)? {
-            b'u' if backslashes > 0 && u8::from_str_radix(code()?, 16) == Ok(wanted) => 5,
-            byte if *byte == wanted => 1,
-            _ => return None,
+        let code = bytes.get(at + 1..at + 5).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default();
+        at += match bytes.get(at) {
+            Some(b'u') if backslashes > 0 && u8::from_str_radix(code, 16) == Ok(wanted) => 5,
+            Some(byte) if *byte == wanted => 1,
+            _ => return (matched >= least).then_some(here),
         };
     }
     Some(at)
@@ -147,13 +149,15 @@ mod tests {
         let token = Token::new("n-1:sk-01/3456789").unwrap();
         for (text, redacted) in [
             ("a n-1:sk-01/3456789 b", "a n-1:[redacted] b"),
-            ("sk-sk-01/3456789 sk-01/34567", "sk-[redacted] sk-01/34567"),
+            ("sk-sk-01/3456789 sk-01/3", "sk-[redacted] sk-01/3"),
+            ("cut off: sk-01/345", "cut off: [redacted]"),
+            (r"sk-01\/345... \", r"[redacted]... \"),
             (r"sk-01\/3456789", "[redacted]"),
             (r"\u0073k-01\u002F3456789!", "[redacted]!"),
             (r"\\u0073k-01\\\/3456789", r"\\[redacted]"),
             // What is escaped stays so: the JSON is still valid.
             (r"\n\\sk-01/3456789\n", r"\n\\[redacted]\n"),
-            (r"\u00e9 sk-01\/34567 \u00", r"\u00e9 sk-01\/34567 \u00"),
+            (r"\u00e9 sk-01\/3 \u00", r"\u00e9 sk-01\/3 \u00"),
             (r"s\\\", r"s\\\"),
         ] {
             assert_eq!(token.redact(text), redacted, "{text}");

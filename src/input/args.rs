@@ -123,8 +123,6 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
         let option = if check { "--check" } else { "--resume" };
         return Err(error!(Usage: "{option} starts nothing and cannot go with {other}; leave one of them out"));
     }
-    let is_apart = run_file.is_none() || run_file != output;
-    ensure!(is_apart, Usage: "--run-file and --output name one file; give each its own");
     ensure!(message.is_none() || file.is_none(), Usage: "both a message and --file were given; leave one of them out");
     let source = match (message, file) {
         (Some(text), _) => Source::Text(text),
@@ -265,7 +263,7 @@ fn parse_fields(texts: Vec<String>) -> Result<Vec<(String, Box<RawValue>)>, Erro
         let is_new = fields.iter().all(|(name, _)| name != key);
         ensure!(is_new, Usage: "--set {key} was given twice; leave one of them out");
         let json = RawValue::from_string(value.to_owned());
-        let is_sound = json.is_ok() || !value.starts_with(['{', '[', '"']);
+        let is_sound = json.is_ok() || !value.trim_start().starts_with(['{', '[', '"']);
         ensure!(is_sound, Usage: "--set {key} begins like JSON and is none; mend it, and put single quotes around the \
             whole");
         let value = json.or_else(|_| to_raw_value(value));

@@ -3,7 +3,10 @@
 The value of a variable is never shown in an error: a key may have been put into the wrong one. */
 
 use crate::output::exit::{Error, ensure, error};
-use std::{env, ffi::OsString, fs, os::unix::ffi::OsStringExt};
+use std::{env, ffi::OsString, fs::File, io::Read, os::unix::ffi::OsStringExt};
+
+/// No key and no bundle of authorities is as large, in bytes.
+const MAX_FILE: u64 = 16 << 20;
 
 /// A variable's name and its value.
 type Named = (&'static str, String);
@@ -30,11 +33,14 @@ pub fn first_or_file(names: [&'static str; 2], waiting: &dyn Fn(String)) -> Resu
 pub fn file(name: &'static str, waiting: &dyn Fn(String)) -> Result<Option<Vec<u8>>, Error> {
     let Some((_, path)) = first(&[name])? else { return Ok(None) };
     waiting(format!("still reading the file that {name} names"));
-    let contents = fs::read(&path).map_err(|why| {
+    let mut contents = Vec::new();
+    let read = File::open(&path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut contents));
+    read.map_err(|why| {
         // A key that was put here by mistake is no path, and not shown.
         let shown = if path.contains("sk-") { "(not shown, it looks like a key)" } else { &path };
         error!(Usage: "cannot read the file that {name} names, {shown}: {why}; check the path and who may read it")
     })?;
+    ensure!((contents.len() as u64) < MAX_FILE, Usage: "the file that {name} names is larger than any that fits");
     Ok(Some(contents))
 }
 

@@ -49,13 +49,7 @@ impl Sink {
             _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => return Err(cannot(&"it is a folder")),
             _ => {}
         }
-        // A link is kept and the file behind it written, which need not be there yet.
-        let mut path = path.to_owned();
-        for _ in 0..MAX_LINKS {
-            let Ok(target) = fs::read_link(&path) else { break };
-            path.pop();
-            path.push(target);
-        }
+        let path = resolve(path);
         ensure!(path.file_name().is_some(), cannot(&"it names no file"));
         // Process ids repeat between containers that share a folder.
         let unique = RandomState::new().hash_one(process::id());
@@ -124,10 +118,24 @@ fn write_through(descriptor: BorrowedFd, tell: impl FnOnce(&mut dyn Write) -> io
     file.flush()
 }
 
+/// The file behind a path, which need not be there yet: a link is kept, and what it leads to is meant.
+pub fn resolve(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path.pop();
+        path.push(target);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (fs::canonicalize(folder), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path,
+    }
+}
+
 /// Syncs the folder that a file is in, so that its name is on the disk. Some file systems do that only by themselves.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match File::open(folder.unwrap_or(Path::new(".")))?.sync_all() {
+    match File::open(path.parent().unwrap_or(path))?.sync_all() {
         Err(why) if matches!(why.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
         synced => synced,
     }

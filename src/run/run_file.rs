@@ -60,9 +60,8 @@ impl RunFile {
         })?;
         let path = fs::canonicalize(path).map_err(|_| busy())?;
         let here = file.metadata().map_err(|why| cannot(&why))?;
-        let is_same = |there: fs::Metadata| (there.dev(), there.ino()) == (here.dev(), here.ino());
         // Removed between the opening and the lock: whoever had it was at it until just now.
-        ensure!(fs::metadata(&path).is_ok_and(is_same), busy());
+        ensure!(is_at(&file, &path), busy());
         let mut text = String::new();
         let is_text = (&mut file).take(MAX_SIZE).read_to_string(&mut text).is_ok();
         let sha256 = digest(&SHA256, &[api.as_bytes(), b"\n", request].concat());
@@ -134,10 +133,15 @@ impl RunFile {
     /// Removes the file, once the outcome was told or nothing was started.
     /// Errors: if it is still there with something in it.
     pub fn remove(&self) -> io::Result<()> {
-        // Where it cannot be removed an empty file is as good.
+        // Where it cannot be removed an empty file is as good, and what is there by now may be another's.
         let emptied = self.file.set_len(0);
-        fs::remove_file(&self.path).or(emptied)
+        if is_at(&self.file, &self.path) { fs::remove_file(&self.path).or(emptied) } else { emptied }
     }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let same = |here: fs::Metadata, there: fs::Metadata| (here.dev(), here.ino()) == (there.dev(), there.ino());
+    file.metadata().and_then(|here| Ok(same(here, fs::metadata(path)?))).unwrap_or(false)
 }
 
 fn parse_run(line: &str) -> Option<Triggered> {

@@ -8,7 +8,7 @@ is to say in the end is said by others, with a limit. */
 use super::run_file::RunFile;
 use super::state::{Phase, Shared};
 use crate::output::{exit::Exit, sink::Sink};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level::pipe};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,6 +34,8 @@ pub fn start(shared: &Arc<Shared>) -> io::Result<()> {
             pipe::register(signal, wake.try_clone()?)?;
         }
     }
+    // A limit on the size of files is then an error of the write, and not the end.
+    flag::register(SIGXFSZ, Arc::default())?;
     thread::Builder::new().spawn(move || {
         // Kept open, so that nothing but a signal or the deadline ends the read.
         let _wake = wake;

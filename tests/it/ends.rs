@@ -348,3 +348,17 @@ fn a_short_retry_after_does_not_end_the_wait_early() {
     // What is left is less than the second that was asked for, or nothing.
     assert!(output.took >= Duration::from_millis(2990), "gave up after {:?}", output.took);
 }
+
+/// A limit on the size of files is an error of the write, and not a signal that ends the command without a word.
+#[test]
+fn a_limit_on_the_size_of_files_is_exit_5() {
+    let folder = Folder::new();
+    let long = "x".repeat(10_000);
+    for arguments in [vec!["Hello"], vec!["--json", "Hello"]] {
+        let api = Script::run().poll(answered(&long)).start();
+        let command = relevance_run(&api).arg("-o").arg(folder.0.join("answer")).args(&arguments);
+        let command = command.env("PATH", "/usr/bin:/bin").in_shell(r#"exec prlimit --fsize=4096 "$RUN" "$@""#);
+        command.run().fails(5, &["cannot write the result"]).resumes(RUN);
+        assert!(folder.names().is_empty());
+    }
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::command::{Folder, relevance_run};
-use crate::fake::server::Reply;
+use crate::fake::server::{Reply, Step};
 use crate::fake::tls::Authority;
 use crate::script::{Script, TOKEN, answered, poll};
 
@@ -158,6 +158,20 @@ fn hides(output: &crate::command::Output, echo: &str) {
             for (code, letter) in [("0073", "s"), ("006b", "k"), ("002f", "/"), ("002F", "/"), ("0039", "9")] {
                 plain = plain.replace(&format!("\\u{code}"), letter);
             }
+        }
+    }
+}
+
+/// A reply that breaks off within the key, or a server that shows only its beginning.
+#[test]
+fn the_beginning_of_the_key_is_not_shown_either() {
+    for length in 8..KEY.len() {
+        let part = &KEY[..length];
+        let broken = format!("HTTP/1.1 400 No\r\nContent-Length: 900\r\n\r\n{{\"message\":\"User key {part}");
+        for reply in [Reply::raw(broken).then(Step::Close), Reply::error(400, &format!("key {part}... not found"), "x")]
+        {
+            let api = Script::new().trigger(reply).start();
+            relevance_run(&api).args(["-vv", "Hello"]).run().exits(3).never_says("sk-01234");
         }
     }
 }

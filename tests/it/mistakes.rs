@@ -60,6 +60,13 @@ fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
         ("a message as an option", with(&["-m", "Hello"]), 2, &["-m", "as an argument"]),
         ("bad JSON", with(&["--set", "params={bad json}", "Hello"]), 2, &["--set params", "JSON", "single quotes"]),
         ("a list that is none", with(&["--set", "x=[1,", "Hello"]), 2, &["--set x", "JSON"]),
+        ("JSON behind a space", with(&["--set", "x= {1", "Hello"]), 2, &["--set x", "JSON"]),
+        (
+            "a secret file without an end",
+            Box::new(move |api| hello(api).unset("RELEVANCE_AUTH_TOKEN").env("RELEVANCE_AUTH_TOKEN_FILE", "/dev/zero")),
+            2,
+            &["RELEVANCE_AUTH_TOKEN_FILE", "larger"],
+        ),
         ("the id of a failed command", with(&["-c", "null", "Hello"]), 2, &["--conversation null", "failed command"]),
         ("the same in Python", with(&["-c", "None", "Hello"]), 2, &["--conversation None"]),
         (

@@ -378,3 +378,64 @@ fn a_broken_pipe_after_the_answer_is_an_end() {
         assert_eq!(file.exists(), !is_over);
     }
 }
+
+/// The result would replace the run file, and the run file's removal the result.
+#[test]
+fn run_file_and_output_by_any_path_are_two_files() {
+    let folder = Folder::new();
+    symlink("run", folder.0.join("link")).unwrap();
+    let api = Script::new().start();
+    for (file, output) in [("run", "run"), ("run", "./run"), ("run", "link"), ("link", "run"), ("link", "link")] {
+        let mut command = relevance_run(&api).args(["--run-file", file, "-o", output, "Hello"]);
+        command.command.current_dir(&folder.0);
+        command.run().fails(2, &["--run-file and --output name one file"]);
+        assert_eq!(folder.names(), ["link"]);
+    }
+}
+
+/// Whatever the server says of the run, the file holds no key.
+#[test]
+fn the_file_holds_no_key_that_the_server_echoes() {
+    let folder = Folder::new();
+    let file = folder.0.join("run");
+    let job = json!({"studio_id": "studio-1", "job_id": "job-1"});
+    for state in [crate::script::TOKEN, "sk-0123456789abcdefghij", "two words", "", "line\nbreak"] {
+        let reply = Reply::json(200, json!({"job_info": job, "state": state}));
+        let api = Script::new().trigger(reply).poll(answered("Hi!")).start();
+        with_file(&api, &file).args(["-n", "Hello"]).run().answers(RUN);
+        let written = fs::read_to_string(&file).unwrap();
+        assert!(!written.contains("sk-") && written.lines().count() == 2, "{written}");
+        with_file(&api, &file).arg("Hello").run().answers("Hi!");
+    }
+}
+
+/// What somebody else has put in its place meanwhile is theirs.
+#[test]
+fn a_file_put_in_its_place_is_not_removed() {
+    let folder = Folder::new();
+    let file = folder.0.join("run");
+    let api = Script::run().poll(answered("Hi!").after(Duration::from_millis(400))).start();
+    let running = with_file(&api, &file).arg("Hello").spawn();
+    api.wait_for_requests(2);
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, "another's").unwrap();
+    running.wait().answers("Hi!");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "another's");
+}
+
+/// A disk without room for the second line, here a limit on the size of files: the run is on, and the end is as usual.
+#[test]
+fn a_second_line_that_cannot_be_written_is_a_warning() {
+    let folder = Folder::new();
+    let file = folder.0.join("run");
+    let api = Script::run().poll(answered("Hi!")).start();
+    // The first line has 87 bytes with its newline.
+    let script = r#"exec prlimit --fsize=90 "$RUN" "$@""#;
+    let command = with_file(&api, &file).arg("Hello").env("PATH", "/usr/bin:/bin");
+    let output = command.in_shell(script).run();
+    output.exits(0).prints("Hi!\n").says(&["warning: cannot write --run-file", RUN]);
+    assert!(folder.names().is_empty());
+    let api = Script::new().start();
+    let command = with_file(&api, &file).arg("Hello").env("PATH", "/usr/bin:/bin");
+    command.in_shell(r#"exec prlimit --fsize=40 "$RUN" "$@""#).run().fails(2, &["--run-file", "nothing was sent"]);
+}
