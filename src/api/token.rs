@@ -4,6 +4,8 @@ use std::{borrow::Cow, fmt};
 
 /// A shorter key half is no real key, and would be found in ordinary words.
 const MIN_KEY_LENGTH: usize = 8;
+/// No token is as long, in bytes, and no header of a request should be.
+const MAX_LENGTH: usize = 4096;
 /// What stands where the key stood.
 const REDACTED: &str = "[redacted]";
 /// How many characters of a text's beginning and of its end stand in a message.
@@ -32,6 +34,7 @@ impl Token {
             _ if ["bearer ", "basic ", "authorization:"].iter().any(is_scheme) => {
                 Err("holds more than the token; leave out 'Authorization:', 'Bearer' or 'Basic'")
             }
+            _ if text.len() > MAX_LENGTH => Err("is longer than any key; copy it again"),
             _ if text.contains(['"', '\'', '`']) => Err("holds a quotation mark; set it without quotes"),
             _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 Err("holds a space or a character that no key has; copy it again")

@@ -94,7 +94,10 @@ pub struct Triggered {
 impl Triggered {
     /// `None` if the body does not name the run, whose state is then unknown.
     pub fn parse(body: &[u8]) -> Option<Triggered> {
-        let body = json(body)?;
+        // What names a run is read as far as it can be: a byte order mark, what follows, or what is no text is no harm.
+        let body: String = body.utf8_chunks().map(|chunk| chunk.valid()).collect();
+        let mut values = serde_json::Deserializer::from_str(body.trim_start_matches('\u{feff}')).into_iter();
+        let body: &RawValue = values.next()?.ok()?;
         let job = member(body, "job_info")?;
         let id = |object, name| text(object, name)?.parse().ok();
         Some(Triggered {

@@ -129,7 +129,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Error
         (None, Some(path)) => Source::File((path != "-").then(|| path.into())),
         (None, None) => Source::Unsaid,
     };
-    let conversation_id = conversation.map(|id| parse_conversation(&id)).transpose()?;
+    let conversation_id = conversation.map(|id| parse_id("--conversation", &id)).transpose()?;
     let (fields, run_file, wait) = (parse_fields(fields)?, run_file.map(PathBuf::from), !no_wait);
     let job = match resume.map(|run| run.parse()) {
         None if check => Job::Check,
@@ -186,7 +186,7 @@ fn not_understood(option: &str) -> Error {
             return error!(Usage: "{name} was given twice, or in one word with another; write it once, and by itself");
         }
         // What people look for as an option.
-        "--token" | "--auth-token" | "--key" | "--api-key" => {
+        "--token" | "--auth-token" | "--auth" | "--key" | "--api-key" | "--apikey" | "--password" => {
             "set RELEVANCE_AUTH_TOKEN, since an option would show in ps"
         }
         "--project" => "set RELEVANCE_PROJECT",
@@ -208,7 +208,9 @@ fn not_understood(option: &str) -> Error {
 /// The option that is misspelt as `name`, if one is near.
 fn nearest(name: &str) -> Option<&'static str> {
     let known = WITH_VALUE.split(' ').chain(SWITCHES.split(' ')).filter(|known| known.starts_with("--"));
-    let near = known.map(|option| (distance(name, option), option)).min();
+    let is_part = |option: &str| name.len() > 4 && option.starts_with(name) || name.starts_with(option);
+    let far = |option: &str| if is_part(option) { 0 } else { distance(name, option) };
+    let near = known.map(|option| (far(option), option)).min();
     near.filter(|(distance, _)| *distance <= 2).map(|(_, option)| option)
 }
 
@@ -226,7 +228,10 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
+/// A failed command leaves a word that is no id where a script puts one.
 fn parse_id(what: &str, text: &str) -> Result<Id, Error> {
+    let is_left_over = ["null", "none", "undefined"].iter().any(|word| text.eq_ignore_ascii_case(word));
+    ensure!(!is_left_over, Usage: "{what} {text} is no id but what a failed command left; look at the one before");
     text.parse().map_err(|why| error!(Usage: "{what} {why}; copy the id alone"))
 }
 
@@ -240,15 +245,6 @@ pub fn parse_agent(text: &str) -> Result<Id, Error> {
         Some(Ok(id)) => error!(Usage: "{WHAT} is a page's URL; give the id alone: {id}"),
         _ => error!(Usage: "{WHAT} is a URL; give the agent's id alone"),
     })
-}
-
-/// The id of a conversation. A failed command leaves a word that is no id where a script puts one.
-fn parse_conversation(text: &str) -> Result<Id, Error> {
-    if let "null" | "None" | "undefined" = text {
-        return Err(error!(Usage: "--conversation {text} is no conversation but what a failed command left; look at \
-            the one before"));
-    }
-    parse_id("--conversation", text)
 }
 
 /// The fields of `--set`: VALUE as JSON if it parses as JSON, else as a string.

@@ -6,9 +6,8 @@ use std::net::IpAddr;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 use ureq::{Proxy, ProxyProtocol, http::Uri, http::uri::Authority};
 
-/// The proxy for `base_url`, as curl chooses it.
-///
-/// Plain http is for loopback alone: through a proxy the key would leave the machine in the clear.
+/// The proxy for `base_url`, as curl chooses it. Plain http is for loopback alone: through a proxy the key would leave
+/// the machine in the clear.
 pub fn proxy(base_url: &str) -> Result<Option<Proxy>, Error> {
     let names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
     let Some((name, value)) = first(&names)? else { return Ok(None) };

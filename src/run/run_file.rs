@@ -13,7 +13,8 @@ is synced as soon as the reply names the run. The file's folder is synced at the
 
 What is promised, on a local file system that keeps what was synced: whatever ends the process, a SIGKILL or a power
 cut included, no second trigger is sent for the same file, and a run whose ids were known is taken up again. What ends
-between the first byte and the second line leaves a file that says so, and a person has to look. A living process holds
+between the first byte and the second line leaves a file that says so, and a person has to look. Once the outcome was
+told the file is gone: what ends the process then is too late, and the same command is a new one. A living process holds
 a lock (flock). On a file system without locks the claim is refused; on one whose locks do not reach other machines
 (some NFS mounts), two machines must not share a file. A disk that lies about having synced can lose either line. */
 
@@ -69,7 +70,7 @@ impl RunFile {
         let first_line = format!("{HEADER}{digits}");
         let run_file = RunFile { file, path, first_line, announced: AtomicBool::new(false) };
         let first = text.split('\n').next().unwrap_or_default();
-        let is_header = first.starts_with(HEADER) || HEADER.starts_with(first);
+        let is_header = first.starts_with(HEADER) || HEADER.starts_with(&*text);
         let is_journal = is_text && (text.len() as u64) < MAX_SIZE && is_header;
         ensure!(is_journal, cannot(&"it is none; choose another FILE"));
         let Some((first, rest)) = text.split_once('\n') else {
@@ -133,9 +134,9 @@ impl RunFile {
     /// Removes the file, once the outcome was told or nothing was started.
     /// Errors: if it is still there with something in it.
     pub fn remove(&self) -> io::Result<()> {
-        // Where it cannot be removed an empty file is as good, and what is there by now may be another's.
-        let emptied = self.file.set_len(0);
-        if is_at(&self.file, &self.path) { fs::remove_file(&self.path).or(emptied) } else { emptied }
+        // What is there by now may be another's; and where it cannot be removed, an empty file is as good.
+        let removed = if is_at(&self.file, &self.path) { fs::remove_file(&self.path) } else { Ok(()) };
+        removed.or_else(|_| self.file.set_len(0))
     }
 }
 

@@ -28,10 +28,15 @@ pub fn trigger(api: &Api, body: &[u8]) -> Result<Triggered, Error> {
 
 fn judge(api: &Api, reply: &Reply) -> Attempt<Triggered> {
     let http_status = Some(reply.status);
+    // An id that is the key could be neither told nor kept.
+    let can_be_shown = |it: &Triggered| {
+        let ids = format!("{} {:?}", it.run, it.conversation_id);
+        api.token.redact(&ids) == ids
+    };
     let error = match reply.status {
         200..=299 => match Triggered::parse(&reply.body) {
-            Some(triggered) => return Ok(triggered),
-            None => {
+            Some(triggered) if can_be_shown(&triggered) => return Ok(triggered),
+            _ => {
                 let (quoted, suspicion) = (api.quote(reply), suspicion(reply));
                 let what = format!("the trigger's reply names no usable run ({quoted}){suspicion}");
                 api.shared.may_have_started(&what)

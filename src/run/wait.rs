@@ -12,6 +12,9 @@ use std::{sync::atomic::Ordering, thread};
 /// How long after the trigger a job may still be unknown to the API.
 const NOT_FOUND_GRACE: Duration = Duration::from_secs(10);
 
+/// Most new updates of one poll that are told of, with `-vv`.
+const MAX_TOLD: usize = 1000;
+
 /// The wait for one run, and what is kept from one poll to the next.
 struct Wait<'a> {
     api: &'a Api<'a>,
@@ -95,8 +98,10 @@ impl Wait<'_> {
         let (status, http_status) = (reply.status, Some(reply.status));
         if !(200..300).contains(&status) {
             api.tell_reply(&name, reply, "");
-            let may_be_new = self.begun.elapsed() < NOT_FOUND_GRACE;
-            if matches!(status, 408 | 425 | 429 | 500..) || status == 404 && may_be_new {
+            if status == 404 && self.begun.elapsed() < NOT_FOUND_GRACE {
+                return Ok(Poll { kind: "inprogress".to_owned(), ending: None, updates: 0 });
+            }
+            if matches!(status, 408 | 425 | 429 | 500..) {
                 let error = error!(Unknown: "the poll was answered {}", api.quote(reply));
                 return Err(Failure::Transient(Error { http_status, ..error }, reply.retry_after));
             }
@@ -107,7 +112,7 @@ impl Wait<'_> {
         }
         let mut fresh = Vec::new();
         let poll = Poll::parse(&reply.body, |index, kind| {
-            if console.is_tracing() && index >= self.updates {
+            if console.is_tracing() && index >= self.updates && fresh.len() < MAX_TOLD {
                 fresh.push(api.token.clean(kind));
             }
         });

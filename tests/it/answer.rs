@@ -303,3 +303,24 @@ fn output_to_standard_output_by_its_other_names() {
     let command = relevance_run(&api).args(["-o", "/dev/fd/7", "Hello"]);
     command.in_shell(r#"exec 7>&1 >/dev/null; exec "$RUN" "$@""#).run().answers("Hi!");
 }
+
+/// What names the run is taken for what it is, though it is no perfect JSON: the run is on.
+#[test]
+fn a_reply_that_names_the_run_is_understood_all_the_same() {
+    let reply = r#"{"job_info":{"studio_id":"studio-1","job_id":"job-1"},"note":"?"}"#.replace('?', "\u{fffd}");
+    let broken = reply.replace('\u{fffd}', "!").into_bytes();
+    let broken: Vec<u8> = broken.into_iter().map(|byte| if byte == b'!' { 0xff } else { byte }).collect();
+    for body in [broken, format!("\u{feff}{reply}").into_bytes(), format!("{reply}xx").into_bytes()] {
+        let api = Script::new().trigger(Reply::new(200, &[], body)).poll(answered("Hi!")).start();
+        relevance_run(&api).arg("Hello").run().answers("Hi!");
+    }
+}
+
+/// A name that no file system takes is refused before anything is sent.
+#[test]
+fn output_to_a_name_that_is_too_long() {
+    let folder = Folder::new();
+    let api = Script::new().start();
+    let path = folder.0.join("n".repeat(300));
+    relevance_run(&api).arg("-o").arg(path).arg("Hello").run().fails(2, &["--output", "too long"]);
+}

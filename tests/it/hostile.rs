@@ -290,6 +290,10 @@ fn memory_is_bounded_whatever_is_in_a_reply() {
         let updates = Reply::text(200, &format!(r#"{{"type":"inprogress","updates":{items}}}"#));
         let api = Script::run().poll(updates).poll(answered("Hi!")).start();
         limited(&api, &["-i", "1ms", "Hello"]).answers("Hi!");
+        let updates = Reply::text(200, &format!(r#"{{"type":"inprogress","updates":{items}}}"#));
+        let api = Script::run().poll(updates).poll(answered("Hi!")).start();
+        let output = limited(&api, &["-i", "1ms", "-vv", "Hello"]);
+        output.exits(0).prints("Hi!\n");
         let errors = format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":{items}}}]}}"#);
         let api = Script::run().poll(Reply::text(200, &errors)).start();
         limited(&api, &["--json", "Hello"]).exits(1).says(&["without success"]);

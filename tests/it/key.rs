@@ -175,3 +175,17 @@ fn the_beginning_of_the_key_is_not_shown_either() {
         }
     }
 }
+
+/// An id that is the key could be neither shown nor kept: it names no run that can be used.
+#[test]
+fn an_id_that_is_the_key_is_no_id() {
+    for (studio, conversation) in [(KEY, "c"), ("s", KEY)] {
+        let job = json!({"studio_id": studio, "job_id": "job-1"});
+        let reply = Reply::json(200, json!({"job_info": job, "conversation_id": conversation}));
+        for option in ["--no-wait", "--json"] {
+            let api = Script::new().trigger(reply.clone()).start();
+            let output = relevance_run(&api).args([option, "Hello"]).run();
+            output.exits(5).says(&["names no usable run", "[redacted]"]).never_says("sk-").does_not_resume();
+        }
+    }
+}

@@ -60,6 +60,10 @@ fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
         ("a message as an option", with(&["-m", "Hello"]), 2, &["-m", "as an argument"]),
         ("bad JSON", with(&["--set", "params={bad json}", "Hello"]), 2, &["--set params", "JSON", "single quotes"]),
         ("a list that is none", with(&["--set", "x=[1,", "Hello"]), 2, &["--set x", "JSON"]),
+        ("half of an option", with(&["--time", "5", "Hello"]), 2, &["did you mean --timeout?"]),
+        ("more than an option", with(&["--agent_id=a", "Hello"]), 2, &["did you mean --agent?"]),
+        ("an agent that a failed command left", with(&["-a", "null", "Hello"]), 2, &["--agent", "failed command"]),
+        ("a key that is none", token(Box::leak(format!("p:{}", "k".repeat(60_000)).into_boxed_str())), 2, &["longer"]),
         ("JSON behind a space", with(&["--set", "x= {1", "Hello"]), 2, &["--set x", "JSON"]),
         (
             "a secret file without an end",

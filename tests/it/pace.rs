@@ -47,3 +47,16 @@ fn short_runs_are_noticed_sooner_and_long_ones_cost_fewer_requests_than_a_fixed_
         assert!(notice(run, pace).0 < notice(run, fixed(3)).0, "{seconds} s beside a fixed three seconds");
     }
 }
+
+#[test]
+fn the_pace_is_a_tenth_of_the_time_waited_within_bounds() {
+    for (waited_ms, pace_ms) in [(0, 500), (5_000, 500), (20_000, 2_000), (100_000, 10_000), (3_600_000, 10_000)] {
+        assert_eq!(pace(Duration::from_millis(waited_ms)), Duration::from_millis(pace_ms), "waited {waited_ms} ms");
+    }
+}
+
+#[test]
+fn full_polls_are_powers_of_two_from_eight_on() {
+    let full: Vec<u64> = (1..=100).filter(|&poll| rule::asks_in_full(poll)).collect();
+    assert_eq!(full, [8, 16, 32, 64]);
+}

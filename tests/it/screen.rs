@@ -123,9 +123,9 @@ fn no_progress_line_where_it_is_not_wanted() {
 #[test]
 fn control_characters_in_an_answer_are_made_visible() {
     let screen = Screen::new(80);
-    let api = Script::run().poll(answered("a\tb\n\x1b[31mred\x07 \u{9b}2J é")).start();
+    let api = Script::run().poll(answered("a\tb\n\x1b[31mred\x07 \u{9b}2J é\r\x7f\0\u{a0}!")).start();
     let child = screen.spawn(relevance_run(&api).args(["-q", "Hello"]));
-    screen.ends(child, 0, "a       b\n^[[31mred^G <U+009B>2J é");
+    screen.ends(child, 0, "a       b\n^[[31mred^G <U+009B>2J é^M^?^@\u{a0}!");
     assert!(!screen.raw().contains('\x1b'));
 }
 
