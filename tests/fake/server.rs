@@ -144,7 +144,16 @@ impl Server {
         tls: Option<Arc<ServerConfig>>,
         answer: impl Fn(Request) -> Reply + Send + Sync + 'static,
     ) -> io::Result<Server> {
-        Server::raw(address, move |stream, connection, shared| match &tls {
+        Server::of(TcpListener::bind(address)?, tls, answer)
+    }
+
+    /// The same, on a socket that is there already.
+    pub fn of(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(Request) -> Reply + Send + Sync + 'static,
+    ) -> io::Result<Server> {
+        Server::raw(listener, move |stream, connection, shared| match &tls {
             Some(config) => {
                 let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
                 serve(StreamOwned::new(session, stream.try_clone()?), &stream, connection, shared, &answer)
@@ -155,14 +164,14 @@ impl Server {
 
     /// Hands each connection over as it is, to what is no HTTP server.
     pub fn sockets(handle: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Server {
-        Server::raw("127.0.0.1:0", move |stream, _, _| handle(stream)).expect("a free port")
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Server::raw(listener, move |stream, _, _| handle(stream)).expect("a server")
     }
 
     fn raw(
-        address: &str,
+        listener: TcpListener,
         handle: impl Fn(TcpStream, usize, &Shared) -> io::Result<()> + Send + Sync + 'static,
     ) -> io::Result<Server> {
-        let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             stopping: AtomicBool::new(false),

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::command::{Folder, relevance_run};
@@ -63,13 +65,15 @@ fn results_are_carried_character_for_character() {
 
 #[test]
 fn json_has_its_members_in_order() {
-    let api = Script::run().poll(in_progress()).poll(answered("Hi!")).start();
+    let late = answered("Hi!").after(Duration::from_millis(350));
+    let api = Script::run().poll(in_progress()).poll(late).start();
     let output = relevance_run(&api).args(["--json", "-i", "1ms", "Hello"]).run();
     output.exits(0);
     assert!(output.stderr.is_empty(), "{output}");
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(text.lines().count(), 1);
     let elapsed = output.json()["elapsed_seconds"].as_f64().unwrap();
+    assert!((0.3..5.0).contains(&elapsed) && (elapsed * 10.0 - (elapsed * 10.0).round()).abs() < 1e-9, "{elapsed}");
     let expected = format!(
         r#"{{"status":"success","exit_code":0,"agent_id":"agent-1","conversation_id":"conversation-1","studio_id":"studio-1","job_id":"job-1","page":null,"state":"running","answer":"Hi!","output":{{"output":{{"answer":"Hi!"}},"status":"complete"}},"error":null,"elapsed_seconds":{elapsed:?},"polls":2}}"#
     );

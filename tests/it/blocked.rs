@@ -23,7 +23,7 @@ const RESUME: &str = "relevance-run: resume with: relevance-run --resume studio-
 const A_SECOND: Duration = Duration::from_secs(1);
 
 /// A pipe that holds all it can.
-fn full_pipe() -> (PipeReader, PipeWriter) {
+pub fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let flags = fcntl_getfl(&writer).unwrap();
     fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
@@ -353,4 +353,23 @@ fn a_closed_standard_output_is_no_place_for_an_answer() {
     let command = relevance_run(&api).arg("-o").arg(folder.0.join("answer")).arg("Hello");
     command.in_shell(r#"exec "$RUN" "$@" >&-"#).run().exits(0);
     assert_eq!(std::fs::read_to_string(folder.0.join("answer")).unwrap(), "Hi!\n");
+}
+
+/// A result that is nearly written when the signal comes is written, and the run is over.
+#[test]
+fn a_result_that_is_nearly_written_is_waited_for() {
+    let _timed = crate::timed();
+    let api = Script::run().poll(answered("Hi!")).start();
+    let (mut reader, full) = full_pipe();
+    let mut command = relevance_run(&api).arg("Hello").command;
+    let mut child = command.stdin(Stdio::null()).stdout(full).stderr(Stdio::null()).spawn().unwrap();
+    drop(command);
+    api.wait_for_requests(2);
+    std::thread::sleep(Duration::from_millis(150));
+    send_signal(&child, Signal::TERM);
+    std::thread::sleep(Duration::from_millis(20));
+    let mut all = String::new();
+    reader.read_to_string(&mut all).unwrap();
+    assert!(all.ends_with("Hi!\n"));
+    assert_eq!(wait_within(&mut child, Duration::from_secs(20)).code(), Some(0));
 }

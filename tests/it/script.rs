@@ -5,6 +5,7 @@ On drop it fails the test if a request came that no reply was scripted for, or a
 */
 
 use std::collections::VecDeque;
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -115,12 +116,16 @@ impl Script {
     }
 
     pub fn start_on(self, address: &str) -> Scripted {
+        self.start_listening(TcpListener::bind(address).expect("the address"))
+    }
+
+    pub fn start_listening(self, listener: TcpListener) -> Scripted {
         let tls = self.tls.clone();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let state = Arc::new(Mutex::new(State { script: self, requests: Vec::new(), unexpected: Vec::new() }));
         let answering = Arc::clone(&state);
         let answer = move |request| answering.lock().unwrap().answer(request);
-        let server = Server::on(address, tls, answer).expect("the address");
+        let server = Server::of(listener, tls, answer).expect("a server");
         Scripted { server, state, scheme }
     }
 }

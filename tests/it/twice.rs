@@ -1,11 +1,15 @@
 /*! Never start a run twice: what is sent again, and above all what is not. */
 
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::command::{Trusted, relevance_run};
+use rustix::net::{AddressFamily, SocketType};
+use rustix::process::Signal;
+
+use crate::command::{Trusted, relevance_run, send_signal, wait_within};
 use crate::fake::server::{Reply, Server, Step};
 use crate::script::{Script, answered, triggered};
 use crate::tunnel;
@@ -100,14 +104,19 @@ fn busy_at_first(address: SocketAddr, refusal: &'static str) -> Server {
 
 #[test]
 fn a_connection_refused_at_first_is_tried_again() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Bound and not yet listening: whoever connects is refused, and no other test can have the port meanwhile.
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let listener = TcpListener::from(socket);
+    let port = listener.local_addr().unwrap();
     let elsewhere = Script::new().start();
     let running = relevance_run(&elsewhere)
         .env("RELEVANCE_BASE_URL", format!("http://{port}/latest"))
         .args(["-v", "Hello"])
         .spawn();
     thread::sleep(Duration::from_millis(200));
-    let api = Script::run().poll(answered("Hi!")).start_on(&port.to_string());
+    rustix::net::listen(&listener, 16).unwrap();
+    let api = Script::run().poll(answered("Hi!")).start_listening(listener);
     let output = running.wait();
     output.exits(0).prints("Hi!\n").says(&["refused", "again in", "attempt 2"]);
     assert_eq!(api.triggers(), 1);
@@ -204,4 +213,23 @@ fn an_idle_connection_that_was_closed_is_replaced() {
     relevance_run(&api).arg("Hello").run().answers("Hi!");
     assert_eq!(api.triggers(), 2);
     assert_eq!(api.server.connections(), 2);
+}
+
+/// What was said to be unsent stays so while the process goes down, which a full standard error makes long.
+#[test]
+fn no_trigger_slips_out_while_the_process_goes_down() {
+    let _timed = crate::timed();
+    // The second attempt is due between one and one and a half seconds after the first.
+    let api = Script::new().trigger(Reply::new(429, &[("Retry-After", "1")], "")).start();
+    let (_unread, full) = crate::blocked::full_pipe();
+    let mut command = relevance_run(&api).args(["-v", "Hello"]).command;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(full).spawn().unwrap();
+    drop(command);
+    api.wait_for_requests(1);
+    thread::sleep(Duration::from_millis(930));
+    send_signal(&child, Signal::TERM);
+    let sent = Instant::now();
+    assert_eq!(wait_within(&mut child, Duration::from_secs(20)).code(), Some(143));
+    assert!(sent.elapsed() > Duration::from_millis(580), "the end took {:?}", sent.elapsed());
+    assert_eq!(api.triggers(), 1);
 }
