@@ -41,7 +41,7 @@ use output::exit::{Error, Exit, ensure, error};
 use output::{report::Outcome, sink::Sink, sink::resolve, terminal::Console};
 use run::state::{Phase, Shared};
 use run::{check::check, retry::Api, run_file::RunFile, trigger::trigger, wait::until_over, watch};
-use std::{env, io::ErrorKind, mem, path::Path, process::ExitCode, sync::Arc, time::Duration, time::Instant};
+use std::{env, io::ErrorKind, mem, path::Path, process::ExitCode, sync::Arc, thread, time::Duration, time::Instant};
 
 /// Longest that a result waits for the progress line to be taken off the screen.
 const CLEARING: Duration = Duration::from_millis(100);
@@ -113,6 +113,10 @@ fn connect(shared: &Arc<Shared>, settings: &Settings, starts: bool) -> Client {
     let shared = Arc::clone(shared);
     let gate = move || {
         if starts && shared.lock().phase == Phase::Unsent {
+            // Nothing begins after the deadline: the watcher is about to end the process.
+            while shared.remaining() == Some(Duration::ZERO) {
+                thread::park();
+            }
             shared.run_file.get().map_or(Ok(()), RunFile::announce)?;
             shared.lock().phase = Phase::Sent;
         }
