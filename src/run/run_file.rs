@@ -74,7 +74,8 @@ impl RunFile {
         let is_journal = is_text && (text.len() as u64) < MAX_SIZE && is_header;
         ensure!(is_journal, cannot(&"it is none; choose another FILE"));
         let Some((first, rest)) = text.split_once('\n') else {
-            run_file.start(here.permissions()).map_err(|why| cannot(&why))?;
+            let started = run_file.start(here.permissions());
+            started.or_else(|why| run_file.remove().and(Err(why))).map_err(|why| cannot(&why))?;
             return Ok((run_file, None));
         };
         let second = rest.split_once('\n').map(|(line, _)| parse_run(line));

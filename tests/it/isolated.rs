@@ -129,6 +129,29 @@ fn a_dead_address_costs_less_than_a_second() {
     output.exits(4).says(&["nothing was started", "timed out (connect)"]);
 }
 
+/// A disk that is full when the run file is claimed: nothing is sent, and nothing left.
+#[test]
+#[ignore = "needs root"]
+fn a_full_disk() {
+    let folder = Folder::new();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4k", "tmpfs"]).arg(&folder.0).status();
+    assert!(mount.unwrap().success());
+    std::fs::write(folder.0.join("filler"), [b'x'; 4096]).unwrap();
+    let api = Script::new().start();
+    let output = relevance_run(&api).arg("--run-file").arg(folder.0.join("run")).arg("Hello").run();
+    output.fails(2, &["--run-file", "No space left", "nothing was sent"]);
+    assert_eq!(folder.names(), ["filler"]);
+    let api = Script::run().poll(answered("Hi!")).start();
+    let output = relevance_run(&api).arg("-o").arg(folder.0.join("answer")).arg("Hello").run();
+    output.fails(5, &["No space left"]).resumes("studio-1/job-1");
+    assert_eq!(folder.names(), ["filler"]);
+    // Room for the one page that the file needs, and for no more: the second line fits into it.
+    std::fs::remove_file(folder.0.join("filler")).unwrap();
+    let api = Script::run().poll(answered("Hi!")).start();
+    relevance_run(&api).arg("--run-file").arg(folder.0.join("run")).arg("Hello").run().answers("Hi!");
+    assert!(Command::new("umount").arg(&folder.0).status().unwrap().success());
+}
+
 /// A disk whose `fsync` takes three seconds holds up neither the deadline nor a signal, and nothing is left on it.
 #[test]
 #[ignore = "needs strace"]

@@ -236,7 +236,14 @@ fn what_is_no_run_file_is_refused_and_left_alone() {
     // A device, a pipe that nobody has opened, a folder, a folder that is not there.
     let fifo = folder.0.join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
-    for path in ["/dev/null".into(), "/dev/full".into(), fifo, folder.0.clone(), folder.0.join("missing/run")] {
+    for path in [
+        "/dev/null".into(),
+        "/dev/full".into(),
+        fifo,
+        folder.0.clone(),
+        folder.0.join("missing/run"),
+        "/sys/run".into(),
+    ] {
         let output = with_file(&api, &path).args(["-t", "10s", "Hello"]).run();
         output.fails(2, &["--run-file", "nothing was sent"]);
     }
@@ -438,4 +445,5 @@ fn a_second_line_that_cannot_be_written_is_a_warning() {
     let api = Script::new().start();
     let command = with_file(&api, &file).arg("Hello").env("PATH", "/usr/bin:/bin");
     command.in_shell(r#"exec prlimit --fsize=40 "$RUN" "$@""#).run().fails(2, &["--run-file", "nothing was sent"]);
+    assert!(folder.names().is_empty());
 }
