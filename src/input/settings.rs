@@ -37,7 +37,8 @@ impl Settings {
         };
         let variable = first(&["RELEVANCE_AGENT_ID"])?;
         let agent_id = agent_id.or(variable.map(|(_, id)| parse_agent(&id)).transpose()?);
-        let no_key = "no key: set RELEVANCE_AUTH_TOKEN to the authorization token (project:key) of your API-keys page";
+        let no_key = "no key: set RELEVANCE_AUTH_TOKEN to the authorization token (project:key) of your API-keys page, \
+            or RELEVANCE_AUTH_TOKEN_FILE to a file with it";
         let missing = [
             (token.is_none(), no_key),
             (base_url.is_none(), "no region: set RELEVANCE_REGION to us, eu, au or the code on your API-keys page"),

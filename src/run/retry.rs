@@ -100,7 +100,9 @@ impl Api<'_> {
             300..=399 => "redirects are not followed, so check RELEVANCE_BASE_URL",
             400 | 401 | 403 => "check that the token, its project and RELEVANCE_REGION belong together",
             402 => "the plan's credits are used up: add credits, or wait for the next period",
-            404 if is_html(reply) => "there is no such path: check RELEVANCE_BASE_URL, which ends in /latest",
+            404 if is_html(reply) => {
+                "there is no such path: check RELEVANCE_BASE_URL, which ends in /latest, and the ids"
+            }
             404 => "check the id of the agent or run, and RELEVANCE_REGION",
             422 => "check the agent's id and the fields of --set",
             429 => "the plan's rate limit is reached, so try again later",

@@ -8,7 +8,7 @@
 # after 1.
 set -eu
 
-engine=${ENGINE:-docker} url=$1 message=$2
+engine=${ENGINE:-docker} url=${1:?usage: sh run.sh URL-OF-THE-ARCHIVE MESSAGE} message=${2:?MESSAGE}
 if ! test -e relevance-run; then
     curl -fsSL -O "$url" -O "$url.sha256"
     sha256sum -c "${url##*/}.sha256"

@@ -3,10 +3,11 @@
 #
 #   sh setup.sh https://artifacts.example/relevance-run-VERSION-TARGET.tar.gz
 #
+# The archive is what `make dist` makes, wherever the team keeps such; file:///PATH will do.
 # It asks for the authorization token of the API-keys page, which only the user relevance can read afterwards.
 set -eu
 
-url=$1
+url=${1:?usage: sh setup.sh URL-OF-THE-ARCHIVE}
 downloaded=$(mktemp -d)
 cd "$downloaded"
 curl -fsSL -O "$url" -O "$url.sha256"

@@ -9,7 +9,7 @@
 # The message is an argument or a --file: standard input could be read only once.
 set -eu
 
-file=$1
+file=${1:?usage: sh retry.sh FILE MESSAGE}
 shift
 for pause in ${PAUSES:-0 60 300 900}; do
     sleep "$pause"

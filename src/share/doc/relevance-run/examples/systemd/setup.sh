@@ -3,11 +3,12 @@
 #
 #   sh setup.sh https://artifacts.example/relevance-run-VERSION-TARGET.tar.gz
 #
+# The archive is what `make dist` makes, wherever the team keeps such; file:///PATH will do.
 # It asks for the authorization token of the API-keys page. Only root can read it; systemd hands it to the service,
 # which runs as a user that exists only while it runs.
 set -eu
 
-units=$PWD url=$1
+units=$PWD url=${1:?usage: sh setup.sh URL-OF-THE-ARCHIVE}
 downloaded=$(mktemp -d)
 cd "$downloaded"
 curl -fsSL -O "$url" -O "$url.sha256"
