@@ -31,9 +31,20 @@ pub fn relevance_run(api: &Scripted) -> Cmd {
         .env("RELEVANCE_AGENT_ID", "agent-1")
 }
 
+/// Whether the tests run with SIGINT or SIGQUIT ignored, as a script's `&` does: the program would rightly ignore them.
+fn ignores_signals() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
+    u64::from_str_radix(mask.trim(), 16).unwrap_or(0) & 0b110 != 0
+}
+
 /// The command with an empty environment.
 pub fn bare() -> Cmd {
     let mut command = Command::new(binary());
+    if ignores_signals() {
+        command = Command::new("/usr/bin/env");
+        command.arg("--default-signal").arg(binary());
+    }
     command.env_clear();
     Cmd::from(command)
 }
