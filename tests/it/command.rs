@@ -43,7 +43,7 @@ pub fn bare() -> Cmd {
     let mut command = Command::new(binary());
     if ignores_signals() {
         command = Command::new("/usr/bin/env");
-        command.arg("--default-signal").arg(binary());
+        command.arg("--default-signal=INT,QUIT").arg(binary());
     }
     command.env_clear();
     Cmd::from(command)
