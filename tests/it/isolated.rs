@@ -152,6 +152,20 @@ fn a_full_disk() {
     assert!(Command::new("umount").arg(&folder.0).status().unwrap().success());
 }
 
+/// No room for the second line, here by a limit on the size of files: the run is on, and the end is as usual.
+#[test]
+#[ignore = "needs prlimit"]
+fn a_second_line_that_cannot_be_written_is_a_warning() {
+    let folder = Folder::new();
+    let api = Script::run().poll(answered("Hi!")).start();
+    // The first line has 87 bytes with its newline.
+    let command = relevance_run(&api).arg("--run-file").arg(folder.0.join("run")).arg("Hello");
+    let command = command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let output = command.in_shell(r#"exec prlimit --fsize=90 "$RUN" "$@""#).run();
+    output.exits(0).prints("Hi!\n").says(&["warning: cannot write --run-file", "studio-1/job-1"]);
+    assert!(folder.names().is_empty());
+}
+
 /// A disk whose `fsync` takes three seconds holds up neither the deadline nor a signal, and nothing is left on it.
 #[test]
 #[ignore = "needs strace"]

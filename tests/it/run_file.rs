@@ -430,20 +430,12 @@ fn a_file_put_in_its_place_is_not_removed() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "another's");
 }
 
-/// A disk without room for the second line, here a limit on the size of files: the run is on, and the end is as usual.
+/// No room for the first line, here by a limit on the size of files: nothing is sent, and nothing left.
 #[test]
-fn a_second_line_that_cannot_be_written_is_a_warning() {
+fn a_claim_that_cannot_be_written_is_exit_2() {
     let folder = Folder::new();
-    let file = folder.0.join("run");
-    let api = Script::run().poll(answered("Hi!")).start();
-    // The first line has 87 bytes with its newline.
-    let script = r#"exec prlimit --fsize=90 "$RUN" "$@""#;
-    let command = with_file(&api, &file).arg("Hello").env("PATH", "/usr/bin:/bin");
-    let output = command.in_shell(script).run();
-    output.exits(0).prints("Hi!\n").says(&["warning: cannot write --run-file", RUN]);
-    assert!(folder.names().is_empty());
     let api = Script::new().start();
-    let command = with_file(&api, &file).arg("Hello").env("PATH", "/usr/bin:/bin");
-    command.in_shell(r#"exec prlimit --fsize=40 "$RUN" "$@""#).run().fails(2, &["--run-file", "nothing was sent"]);
+    let command = with_file(&api, &folder.0.join("run")).arg("Hello");
+    command.in_shell(r#"ulimit -f 0; exec "$RUN" "$@""#).run().fails(2, &["--run-file", "nothing was sent"]);
     assert!(folder.names().is_empty());
 }
