@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -31,20 +31,24 @@ pub fn relevance_run(api: &Scripted) -> Cmd {
         .env("RELEVANCE_AGENT_ID", "agent-1")
 }
 
-/// Whether the tests run with SIGINT or SIGQUIT ignored, as a script's `&` does: the program would rightly ignore them.
-fn ignores_signals() -> bool {
+/// The program, which heeds SIGINT and SIGQUIT also where whoever runs the tests ignores them, as a script's `&` does: it
+/// would rightly ignore them too.
+fn heeding_signals(program: &Path) -> Command {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
-    u64::from_str_radix(mask.trim(), 16).unwrap_or(0) & 0b110 != 0
+    if u64::from_str_radix(mask.trim(), 16).unwrap_or(0) & 0b110 == 0 {
+        return Command::new(program);
+    }
+    let mut command = Command::new(ENV);
+    command.arg("--default-signal=INT,QUIT").arg(program);
+    command
 }
+
+const ENV: &str = "/usr/bin/env";
 
 /// The command with an empty environment.
 pub fn bare() -> Cmd {
-    let mut command = Command::new(binary());
-    if ignores_signals() {
-        command = Command::new("/usr/bin/env");
-        command.arg("--default-signal=INT,QUIT").arg(binary());
-    }
+    let mut command = heeding_signals(&binary());
     command.env_clear();
     Cmd::from(command)
 }
@@ -91,11 +95,17 @@ impl Cmd {
 
     /// The same through a shell, where `script` runs it as `"$RUN" "$@"`.
     pub fn in_shell(self, script: &str) -> Cmd {
-        let mut shell = Command::new("/bin/sh");
+        let mut arguments: Vec<&OsStr> = self.command.get_args().collect();
+        let mut program = self.command.get_program();
+        if program == ENV {
+            program = arguments.remove(1);
+            arguments.remove(0);
+        }
+        let mut shell = heeding_signals(Path::new("/bin/sh"));
         let variables = self.command.get_envs();
         let variables = variables.filter_map(|(name, value)| Some((name, value?)));
-        shell.env_clear().envs(variables).env("RUN", self.command.get_program());
-        shell.args(["-c", script, "sh"]).args(self.command.get_args());
+        shell.env_clear().envs(variables).env("RUN", program);
+        shell.args(["-c", script, "sh"]).args(arguments);
         Cmd::from(shell)
     }
 
