@@ -105,13 +105,15 @@ fn a_signal_ends_a_connect_a_handshake_and_a_read_of_standard_input() {
 /// `nohup` and a script's `&` ignore signals for the command on purpose.
 #[test]
 fn a_signal_ignored_from_the_start_stays_ignored() {
-    let held = answered("Hi!").after(Duration::from_millis(300));
-    let api = Script::run().poll(held).start();
-    let command = relevance_run(&api).arg("Hello").in_shell(r#"trap "" HUP; exec "$RUN" "$@""#);
-    let running = command.spawn();
-    api.wait_for_requests(2);
-    running.signal(Signal::HUP);
-    running.wait().answers("Hi!");
+    for (name, signal) in [("HUP", Signal::HUP), ("INT", Signal::INT), ("QUIT", Signal::QUIT), ("TERM", Signal::TERM)] {
+        let held = answered("Hi!").after(Duration::from_millis(300));
+        let api = Script::run().poll(held).start();
+        let command = relevance_run(&api).arg("Hello");
+        let running = command.in_shell(&format!(r#"trap "" {name}; exec "$RUN" "$@""#)).spawn();
+        api.wait_for_requests(2);
+        running.signal(signal);
+        running.wait().answers("Hi!");
+    }
 }
 
 /// Runs with `--timeout 1s` and holds it to that.
