@@ -177,8 +177,7 @@ fn conclude(shared: &Shared, outcome: &Result<Outcome, Error>) -> Exit {
     };
     // A reader that had enough is content where nothing else is left to be done with the run.
     let lost = told.err().filter(|why| why.kind() != ErrorKind::BrokenPipe || !is_over);
-    let sink = shared.sink.get().unwrap_or(&Sink::Stdout);
-    let lost = lost.map(|why| format!("cannot write the result to {}: {why}", sink.name()));
+    let lost = lost.map(|why| format!("cannot write the result to {}: {why}", shared.sink().name()));
     let is_told = lost.is_none();
     let (exit, words) = match (outcome, lost) {
         (Ok(_), None) => (Exit::Success, Vec::new()),

@@ -27,8 +27,6 @@ pub struct Facts {
     pub state: Option<String>,
     /// The web page of the run, or of its agent as long as the run is not known.
     pub page: Option<String>,
-    /// Polls begun.
-    pub polls: u64,
 }
 
 impl Facts {
@@ -80,6 +78,7 @@ pub fn write_json(
     facts: &Facts,
     token: Option<&Token>,
     elapsed: Duration,
+    polls: u64,
 ) -> io::Result<()> {
     #[derive(serde::Serialize)]
     struct ErrorObject<'a> {
@@ -116,7 +115,7 @@ pub fn write_json(
     object.serialize_entry("output", &output.map(|output| redact(output, token)))?;
     object.serialize_entry("error", &error)?;
     object.serialize_entry("elapsed_seconds", &((elapsed.as_secs_f64() * 10.0).round() / 10.0))?;
-    object.serialize_entry("polls", &facts.polls)?;
+    object.serialize_entry("polls", &polls)?;
     object.end()?;
     out.write_all(b"\n")
 }

@@ -78,14 +78,15 @@ impl Sink {
             tell(&mut file)?;
             file.flush()?;
             file.get_ref().sync_all()?;
-            fs::rename(temporary, path)
+            fs::rename(temporary, path)?;
+            // That the name is on the disk too matters after a power cut alone, and some file systems cannot say.
+            let _ = sync_folder(path);
+            Ok(())
         };
         let written = write();
         if written.is_err() {
             self.discard();
         }
-        // That the name is on the disk too matters after a power cut alone, and some file systems cannot say.
-        let _ = sync_folder(path);
         written
     }
 

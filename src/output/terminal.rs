@@ -31,14 +31,14 @@ pub struct Console {
     has_progress_line: bool,
     /// What is never shown, once it is known.
     pub token: OnceLock<Arc<Token>>,
-    /// Polls begun, for the progress line.
+    /// Polls begun.
     pub polls: AtomicU64,
     /// Lines that are handed over and not yet written.
     waiting: AtomicUsize,
-    scribe: Mutex<Option<Sender<Job>>>,
+    scribe: Mutex<Option<Sender<Task>>>,
 }
 
-enum Job {
+enum Task {
     Write(String),
     /// No progress line any more: the result is being told.
     Clear,
@@ -68,7 +68,7 @@ impl Console {
     pub fn say(self: &Arc<Console>, message: String) {
         let Ok(scribe) = self.scribe() else { return self.write_line("", &message) };
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let _ = scribe.send(Job::Write(message));
+        let _ = scribe.send(Task::Write(message));
     }
 
     /// A line for `-v`, with the seconds since the start.
@@ -87,56 +87,56 @@ impl Console {
 
     /// Takes the progress line off the screen, for good, if that can be done within `limit`.
     pub fn clear(&self, limit: Duration) {
-        self.ask(Job::Clear);
+        self.ask(Task::Clear);
         self.flush(Some(limit));
     }
 
     /// Waits until everything is written, or at the longest for `limit`.
     pub fn flush(&self, limit: Option<Duration>) {
         let (done, is_done) = mpsc::channel();
-        self.ask(Job::Answer(done));
+        self.ask(Task::Answer(done));
         let _ = limit.map_or_else(|| is_done.recv().ok(), |limit| is_done.recv_timeout(limit).ok());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Sender<Job>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Sender<Task>>> {
         self.scribe.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, job: Job) {
-        self.lock().as_ref().map(|scribe| scribe.send(job));
+    fn ask(&self, task: Task) {
+        self.lock().as_ref().map(|scribe| scribe.send(task));
     }
 
     /// The scribe, employed now if there was none.
-    fn scribe(self: &Arc<Console>) -> io::Result<Sender<Job>> {
+    fn scribe(self: &Arc<Console>) -> io::Result<Sender<Task>> {
         let mut scribe = self.lock();
         if let Some(scribe) = &*scribe {
             return Ok(scribe.clone());
         }
-        let (sender, jobs) = mpsc::channel();
+        let (sender, tasks) = mpsc::channel();
         let console = Arc::clone(self);
-        thread::Builder::new().spawn(move || console.write_down(&jobs))?;
+        thread::Builder::new().spawn(move || console.write_down(&tasks))?;
         Ok(scribe.insert(sender).clone())
     }
 
-    fn write_down(&self, jobs: &Receiver<Job>) {
+    fn write_down(&self, tasks: &Receiver<Task>) {
         let beats = self.verbosity > 0;
         let period = if beats { HEARTBEAT } else { REDRAW };
         let (mut ticking, mut drawn) = (beats || self.has_progress_line, false);
         let mut last = Instant::now();
         loop {
             let tick = period.saturating_sub(last.elapsed());
-            let job = if ticking { jobs.recv_timeout(tick) } else { jobs.recv().map_err(RecvTimeoutError::from) };
+            let task = if ticking { tasks.recv_timeout(tick) } else { tasks.recv().map_err(RecvTimeoutError::from) };
             let before = if mem::take(&mut drawn) { CLEAR_LINE } else { "" };
-            match job {
-                Ok(Job::Write(message)) => {
+            match task {
+                Ok(Task::Write(message)) => {
                     self.write_line(before, &message);
                     self.waiting.fetch_sub(1, Ordering::SeqCst);
                 }
-                Ok(Job::Clear) => {
+                Ok(Task::Clear) => {
                     write(before);
                     ticking = false;
                 }
-                Ok(Job::Answer(done)) => {
+                Ok(Task::Answer(done)) => {
                     drawn = !before.is_empty();
                     // Whoever asked may have gone on.
                     let _ = done.send(());

@@ -9,7 +9,7 @@ use crate::api::wire::Run;
 use crate::output::exit::{Error, Exit, error};
 use crate::output::report::{self, Facts, Outcome};
 use crate::output::{sink::Sink, terminal::Console};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering};
 use std::{io, time::Duration, time::Instant};
 
 /// The states of a run that wait for a person (API.md).
@@ -94,14 +94,19 @@ impl Shared {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
+    /// Where the result goes, as far as that is known.
+    pub fn sink(&self) -> &Sink {
+        self.sink.get().unwrap_or(&Sink::Stdout)
+    }
+
     /// Writes the result where it goes. Without `--json` an error has none.
     pub fn tell(&self, outcome: Result<&Outcome, &Error>, facts: &Facts) -> io::Result<()> {
-        let sink = self.sink.get().unwrap_or(&Sink::Stdout);
+        let (sink, polls) = (self.sink(), self.console.polls.load(Ordering::SeqCst));
         let token = self.console.token.get().map(Arc::as_ref);
         match outcome {
             Err(error) if !self.json || error.exit == Exit::Usage => Ok(()),
             Ok(outcome) if !self.json => sink.write(|out| report::write_plain(out, outcome, facts, token)),
-            either => sink.write(|out| report::write_json(out, either, facts, token, self.started.elapsed())),
+            either => sink.write(|out| report::write_json(out, either, facts, token, self.started.elapsed(), polls)),
         }
     }
 

@@ -21,8 +21,6 @@ struct Wait<'a> {
     run: &'a Run,
     resumed: bool,
     begun: Instant,
-    /// Polls begun.
-    polls: u64,
     /// When the last one was begun, and whether it asked for the full list.
     last: (Instant, bool),
     /// How many updates have been told of.
@@ -40,7 +38,7 @@ struct Wait<'a> {
 pub fn until_over(api: &Api, run: &Run, resumed: bool, interval: Option<Duration>) -> Result<Outcome, Error> {
     let (begun, trusted) = (Instant::now(), !resumed);
     let last = (begun, false);
-    let mut wait = Wait { api, run, resumed, begun, polls: 0, last, updates: 0, trusted, unexplained: None };
+    let mut wait = Wait { api, run, resumed, begun, last, updates: 0, trusted, unexplained: None };
     let mut warned = false;
     loop {
         let poll = api.until_settled("poll", u32::MAX, |_| wait.poll())?;
@@ -72,13 +70,11 @@ pub fn until_over(api: &Api, run: &Run, resumed: bool, interval: Option<Duration
 impl Wait<'_> {
     fn poll(&mut self) -> Attempt<Poll> {
         let console = &self.api.shared.console;
-        self.polls += 1;
-        self.api.shared.lock().facts.polls = self.polls;
-        console.polls.store(self.polls, Ordering::SeqCst);
+        let polls = console.polls.fetch_add(1, Ordering::SeqCst) + 1;
         // Either form may be short of the ending update: the ending one alone, or a list cut to a page.
         let in_full = match self.unexplained {
             Some(was_in_full) => !was_in_full,
-            None => console.is_tracing() || pace::asks_in_full(self.polls),
+            None => console.is_tracing() || pace::asks_in_full(polls),
         };
         self.last = (Instant::now(), in_full);
         let Run { studio_id, job_id } = self.run;
@@ -90,14 +86,14 @@ impl Wait<'_> {
             Failure::Transient(error!(Unknown: "{}", self.api.token.clean(&error.message)), None)
         })?;
         self.trusted = true;
-        self.judge(&reply)
+        self.judge(&format!("poll {polls}"), &reply)
     }
 
-    fn judge(&mut self, reply: &Reply) -> Attempt<Poll> {
-        let (api, console, name) = (self.api, &self.api.shared.console, format!("poll {}", self.polls));
+    fn judge(&mut self, name: &str, reply: &Reply) -> Attempt<Poll> {
+        let (api, console) = (self.api, &self.api.shared.console);
         let (status, http_status) = (reply.status, Some(reply.status));
         if !(200..300).contains(&status) {
-            api.tell_reply(&name, reply, "");
+            api.tell_reply(name, reply, "");
             if status == 404 && self.begun.elapsed() < NOT_FOUND_GRACE {
                 return Ok(Poll { kind: "inprogress".to_owned(), ending: None, updates: 0 });
             }
@@ -117,12 +113,12 @@ impl Wait<'_> {
             }
         });
         let poll = poll.map_err(|why| {
-            api.tell_reply(&name, reply, "");
+            api.tell_reply(name, reply, "");
             let (quoted, suspicion) = (api.quote(reply), suspicion(reply));
             let error = error!(Unknown: "the poll's reply is not understood ({why}: {quoted}){suspicion}");
             Failure::Transient(error, None)
         })?;
-        api.tell_reply(&name, reply, &format!(", {}", api.token.clean(&poll.kind)));
+        api.tell_reply(name, reply, &format!(", {}", api.token.clean(&poll.kind)));
         fresh.into_iter().for_each(|kind| console.trace(|| format!("update: {kind}")));
         self.updates = self.updates.max(poll.updates);
         Ok(poll)

@@ -7,7 +7,7 @@ is to say in the end is said by others, with a limit. */
 
 use super::run_file::RunFile;
 use super::state::{Phase, Shared};
-use crate::output::{exit::Exit, sink::Sink};
+use crate::output::exit::Exit;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level::pipe};
 use std::io::{self, Read};
@@ -76,7 +76,7 @@ fn end(shared: &Arc<Shared>, signal: Option<u8>) -> ! {
     let begun = Instant::now();
     let told = in_the_background(shared, move |shared| {
         // Nothing remains of a result that is half written.
-        shared.sink.get().map(Sink::discard);
+        shared.sink().discard();
         if exit == Exit::Unreachable {
             shared.run_file.get().map(RunFile::remove);
         }
@@ -86,7 +86,7 @@ fn end(shared: &Arc<Shared>, signal: Option<u8>) -> ! {
     });
     shared.console.flush(Some(LAST_WORDS));
     if told.recv_timeout(LAST_WORDS.saturating_sub(begun.elapsed())).is_err() {
-        let discarded = in_the_background(shared, |shared| shared.sink.get().map_or((), Sink::discard));
+        let discarded = in_the_background(shared, |shared| shared.sink().discard());
         let _ = discarded.recv_timeout(LAST_REMOVAL);
     }
     process::exit(exit.code().into());

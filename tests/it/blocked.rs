@@ -5,7 +5,7 @@ deadline, none loses the resume line of an outlet that works, none changes an ex
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
@@ -48,7 +48,7 @@ enum End {
 
 /// Starts the command, brings its end about once `reached` says so, holds it to a second, and gives what it wrote into
 /// the pipes that are read.
-fn ends_in_time(command: Cmd, end: &End, prepare: impl FnOnce(&mut std::process::Command), reached: impl FnOnce()) {
+fn ends_in_time(command: Cmd, end: &End, prepare: impl FnOnce(&mut Command) -> &mut Command, reached: impl FnOnce()) {
     let _timed = crate::timed();
     let mut command = match end {
         End::Signal(..) => command.args(["--timeout", "60s"]),
@@ -98,14 +98,7 @@ fn details_that_nobody_reads() {
         let api = waiting();
         let (_unread, full) = full_pipe();
         let command = relevance_run(&api).args(["-v", "-i", "10ms", "Hello"]);
-        ends_in_time(
-            command,
-            &end,
-            |command| {
-                command.stdout(Stdio::null()).stderr(full);
-            },
-            || api.wait_for_requests(5),
-        );
+        ends_in_time(command, &end, |command| command.stdout(Stdio::null()).stderr(full), || api.wait_for_requests(5));
     }
 }
 
@@ -140,9 +133,7 @@ fn a_terminal_stopped_with_ctrl_s() {
             ends_in_time(
                 command,
                 &end,
-                |command| {
-                    command.stdout(stdout).stderr(terminal());
-                },
+                |command| command.stdout(stdout).stderr(terminal()),
                 || api.wait_for_requests(5),
             );
             // Standard output works, and has what there is to tell.
@@ -162,14 +153,7 @@ fn a_result_that_nobody_takes() {
             let (_unread, full) = full_pipe();
             let (messages, stderr) = std::io::pipe().unwrap();
             let command = relevance_run(&api).args(if json { vec!["--json", "Hello"] } else { vec!["Hello"] });
-            ends_in_time(
-                command,
-                &end,
-                |it| {
-                    it.stdout(full).stderr(stderr);
-                },
-                || api.wait_for_requests(2),
-            );
+            ends_in_time(command, &end, |it| it.stdout(full).stderr(stderr), || api.wait_for_requests(2));
             let said = all(messages);
             assert!(said.ends_with(RESUME) && said.lines().count() == 2, "{said}");
         }
@@ -180,14 +164,7 @@ fn a_result_that_nobody_takes() {
         let (_unread, full) = full_pipe();
         let (messages, stderr) = std::io::pipe().unwrap();
         let command = relevance_run(&api).args(["--json", "Hello"]);
-        ends_in_time(
-            command,
-            &end,
-            |it| {
-                it.stdout(full).stderr(stderr);
-            },
-            || api.wait_for_requests(2),
-        );
+        ends_in_time(command, &end, |it| it.stdout(full).stderr(stderr), || api.wait_for_requests(2));
         assert!(all(messages).ends_with(RESUME));
     }
 }
@@ -205,9 +182,7 @@ fn a_result_for_a_fifo_that_nobody_reads() {
             ends_in_time(
                 command,
                 &end,
-                |it| {
-                    it.stdout(Stdio::null()).stderr(stderr);
-                },
+                |it| it.stdout(Stdio::null()).stderr(stderr),
                 || api.wait_for_requests(1 + usize::from(!no_wait)),
             );
             assert!(all(messages).ends_with(RESUME));
@@ -225,54 +200,26 @@ fn a_settled_outcome_keeps_its_code() {
         let (folder, api) = (Folder::new(), refusing());
         let (messages, stderr) = std::io::pipe().unwrap();
         let command = relevance_run(&api).arg("-o").arg(fifo(&folder, "fifo")).args(["--json", "Hello"]);
-        ends_in_time(
-            command,
-            &end,
-            |it| {
-                it.stderr(stderr);
-            },
-            || api.wait_for_requests(1),
-        );
+        ends_in_time(command, &end, |it| it.stderr(stderr), || api.wait_for_requests(1));
         let said = all(messages);
         assert!(said.contains("422") && said.lines().count() == 1, "{said}");
         // Neither can.
         let (api, (_unread, full)) = (refusing(), full_pipe());
         let error = full.try_clone().unwrap();
         let command = relevance_run(&api).args(["--json", "Hello"]);
-        ends_in_time(
-            command,
-            &end,
-            |it| {
-                it.stdout(full).stderr(error);
-            },
-            || api.wait_for_requests(1),
-        );
+        ends_in_time(command, &end, |it| it.stdout(full).stderr(error), || api.wait_for_requests(1));
     }
     for end in both(1) {
         let fail = crate::script::poll("failed", serde_json::json!({"type": "chain-fail"}));
         let (api, (_unread, full)) = (Script::run().poll(fail).start(), full_pipe());
         let command = relevance_run(&api).arg("Hello");
-        ends_in_time(
-            command,
-            &end,
-            |it| {
-                it.stdout(Stdio::null()).stderr(full);
-            },
-            || api.wait_for_requests(2),
-        );
+        ends_in_time(command, &end, |it| it.stdout(Stdio::null()).stderr(full), || api.wait_for_requests(2));
     }
     // Of the command line, and of the environment.
     for command in [bare().arg("--typo"), bare().arg("Hello")] {
         let (_unread, full) = full_pipe();
         let end = End::Signal(Signal::TERM, 2);
-        ends_in_time(
-            command,
-            &end,
-            |it| {
-                it.stderr(full);
-            },
-            || {},
-        );
+        ends_in_time(command, &end, |it| it.stderr(full), || {});
     }
 }
 
@@ -290,27 +237,13 @@ fn inlets_that_nobody_writes_to() {
             (relevance_run(&api).arg("--file").arg(&path), "--file"),
         ] {
             let (messages, stderr) = std::io::pipe().unwrap();
-            ends_in_time(
-                command,
-                &end,
-                |it| {
-                    it.stderr(stderr);
-                },
-                || {},
-            );
+            ends_in_time(command, &end, |it| it.stderr(stderr), || {});
             let said = all(messages);
             assert!(said.contains(what) && said.contains("nothing was started"), "{said}");
         }
         let (messages, stderr) = std::io::pipe().unwrap();
         let (silent, _open) = std::io::pipe().unwrap();
-        ends_in_time(
-            relevance_run(&api),
-            &end,
-            |it| {
-                it.stdin(silent).stderr(stderr);
-            },
-            || {},
-        );
+        ends_in_time(relevance_run(&api), &end, |it| it.stdin(silent).stderr(stderr), || {});
         assert!(all(messages).contains("still reading standard input"));
     }
     assert!(api.requests().is_empty());
