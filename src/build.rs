@@ -4,7 +4,9 @@ use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=src/start.c");
-    let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found.split(',').any(|item| item == value));
+    let is = |name: &str, value: &str| {
+        env::var(name).is_ok_and(|found| found.split(',').any(|item| item == value))
+    };
     if !is("CARGO_CFG_TARGET_FAMILY", "unix") {
         return;
     }
@@ -13,5 +15,8 @@ fn main() {
         build.define("STATIC_GLIBC", None);
     }
     // Whole, since nothing calls what is in it.
-    build.file("src/start.c").link_lib_modifier("+whole-archive").compile("start");
+    build
+        .file("src/start.c")
+        .link_lib_modifier("+whole-archive")
+        .compile("start");
 }

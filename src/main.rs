@@ -41,7 +41,10 @@ use output::exit::{Error, Exit, ensure, error};
 use output::{report::Outcome, sink::Sink, sink::resolve, terminal::Console};
 use run::state::{Phase, Shared};
 use run::{check::check, retry::Api, run_file::RunFile, trigger::trigger, wait::until_over, watch};
-use std::{env, io::ErrorKind, mem, path::Path, process::ExitCode, sync::Arc, thread, time::Duration, time::Instant};
+use std::{
+    env, io::ErrorKind, mem, path::Path, process::ExitCode, sync::Arc, thread, time::Duration,
+    time::Instant,
+};
 
 /// Longest that a result waits for the progress line to be taken off the screen.
 const CLEARING: Duration = Duration::from_millis(100);
@@ -52,7 +55,9 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let command = args::parse(env::args_os().skip(1));
     let shared = Arc::new(share(&command, started));
-    let watch = || watch::start(&shared).map_err(|why| error!(Usage: "cannot start: {why}; nothing was sent"));
+    let watch = || {
+        watch::start(&shared).map_err(|why| error!(Usage: "cannot start: {why}; nothing was sent"))
+    };
     let outcome = match command {
         Ok(Command::Print(text)) => Ok(Outcome::Line(text.trim_end().to_owned())),
         Ok(Command::Run(args)) => watch().and_then(|()| follow(&shared, args)),
@@ -67,7 +72,12 @@ fn share(command: &Result<Command, Error>, started: Instant) -> Shared {
         Ok(Command::Run(args)) => (args.timeout, args.json, args.verbosity, args.quiet),
         _ => (Some(DEFAULT_TIMEOUT), false, 0, true),
     };
-    Shared::new(started, timeout, json, Console::new(started, verbosity, quiet))
+    Shared::new(
+        started,
+        timeout,
+        json,
+        Console::new(started, verbosity, quiet),
+    )
 }
 
 fn follow(shared: &Arc<Shared>, args: Args) -> Result<Outcome, Error> {
@@ -84,7 +94,12 @@ fn follow(shared: &Arc<Shared>, args: Args) -> Result<Outcome, Error> {
     }
     let host = settings.host();
     shared.console.detail(|| format!("api: {host}"));
-    let api = Api { client: connect(shared, &settings, starts), host, token: &settings.token, shared };
+    let api = Api {
+        client: connect(shared, &settings, starts),
+        host,
+        token: &settings.token,
+        shared,
+    };
     let wait_for = |run: &Run, resumed| until_over(&api, run, resumed, args.interval);
     match args.job {
         Job::Check => check(&api, settings.agent_id.as_ref()).map(Outcome::Line),
@@ -92,18 +107,36 @@ fn follow(shared: &Arc<Shared>, args: Args) -> Result<Outcome, Error> {
             shared.lock().started(&run);
             wait_for(&run, true)
         }
-        Job::Trigger { source, conversation_id, fields, wait, run_file } => {
+        Job::Trigger {
+            source,
+            conversation_id,
+            fields,
+            wait,
+            run_file,
+        } => {
             let message = message::read(source, &waiting)?;
-            let body = trigger_request(&message, settings.agent_id.as_ref(), conversation_id.as_ref(), &fields)
-                .map_err(|why| error!(Usage: "the request cannot be written as JSON: {why}"))?;
+            let body = trigger_request(
+                &message,
+                settings.agent_id.as_ref(),
+                conversation_id.as_ref(),
+                &fields,
+            )
+            .map_err(|why| error!(Usage: "the request cannot be written as JSON: {why}"))?;
             drop(message);
             shared.trouble(None);
-            let known = run_file.map(|path| claim(shared, &settings, &path, &body)).transpose()?.flatten();
+            let known = run_file
+                .map(|path| claim(shared, &settings, &path, &body))
+                .transpose()?
+                .flatten();
             let is_new = known.is_none();
             let mut triggered = known.map_or_else(|| trigger(&api, &body), Ok)?;
             drop(body);
             note_run(shared, &settings, &mut triggered, is_new);
-            if wait { wait_for(&triggered.run, false) } else { Ok(Outcome::Started) }
+            if wait {
+                wait_for(&triggered.run, false)
+            } else {
+                Ok(Outcome::Started)
+            }
         }
     }
 }
@@ -123,11 +156,22 @@ fn connect(shared: &Arc<Shared>, settings: &Settings, starts: bool) -> Client {
         Ok(())
     };
     let (base_url, token) = (settings.base_url.clone(), Arc::clone(&settings.token));
-    Client::new(base_url, token, settings.proxy.clone(), settings.roots.clone(), Gate(Arc::new(gate)))
+    Client::new(
+        base_url,
+        token,
+        settings.proxy.clone(),
+        settings.roots.clone(),
+        Gate(Arc::new(gate)),
+    )
 }
 
 /// The run that an earlier process started for this command and this run file, if there was one.
-fn claim(shared: &Shared, settings: &Settings, path: &Path, body: &[u8]) -> Result<Option<Triggered>, Error> {
+fn claim(
+    shared: &Shared,
+    settings: &Settings,
+    path: &Path,
+    body: &[u8],
+) -> Result<Option<Triggered>, Error> {
     let is_result = matches!(shared.sink.get(), Some(Sink::File { path: result, .. }) if *result == resolve(path));
     ensure!(!is_result, Usage: "--run-file and --output name one file; give each its own");
     let page = shared.lock().facts.place_to_look().to_owned();
@@ -138,13 +182,18 @@ fn claim(shared: &Shared, settings: &Settings, path: &Path, body: &[u8]) -> Resu
 
 /// Takes note of the run that was started, now or earlier.
 fn note_run(shared: &Shared, settings: &Settings, triggered: &mut Triggered, is_new: bool) {
-    triggered.state = triggered.state.take().map(|state| settings.token.clean(&state));
+    triggered.state = triggered
+        .state
+        .take()
+        .map(|state| settings.token.clean(&state));
     let (console, run, state) = (&shared.console, &triggered.run, &triggered.state);
     let page = settings.page(triggered.conversation_id.as_ref());
     let (person, place) = {
         let mut now = shared.lock();
         now.started(run);
-        now.facts.conversation_id.clone_from(&triggered.conversation_id);
+        now.facts
+            .conversation_id
+            .clone_from(&triggered.conversation_id);
         now.facts.state.clone_from(state);
         now.facts.page.clone_from(&page);
         (now.person(), now.facts.place_to_look().to_owned())
@@ -152,12 +201,25 @@ fn note_run(shared: &Shared, settings: &Settings, triggered: &mut Triggered, is_
     if let Some(run_file) = shared.run_file.get().filter(|_| is_new)
         && let Err(why) = run_file.record(triggered)
     {
-        let (path, unknown) = (run_file.path.display(), format!("it does not know of the run {run}, which is on"));
-        console.say(format!("warning: cannot write --run-file {path}: {why}; {unknown}"));
+        let (path, unknown) = (
+            run_file.path.display(),
+            format!("it does not know of the run {run}, which is on"),
+        );
+        console.say(format!(
+            "warning: cannot write --run-file {path}: {why}; {unknown}"
+        ));
     }
-    console.detail(|| format!("run: {run}, state: {}", state.as_deref().unwrap_or("not said")));
-    page.iter().for_each(|page| console.detail(|| format!("page: {page}")));
-    person.iter().for_each(|person| console.say(format!("{person}; see {place}")));
+    console.detail(|| {
+        format!(
+            "run: {run}, state: {}",
+            state.as_deref().unwrap_or("not said")
+        )
+    });
+    page.iter()
+        .for_each(|page| console.detail(|| format!("page: {page}")));
+    person
+        .iter()
+        .for_each(|person| console.say(format!("{person}; see {place}")));
 }
 
 /// Writes the result, then whatever there is to say, and fixes the exit code.
@@ -176,19 +238,28 @@ fn conclude(shared: &Shared, outcome: &Result<Outcome, Error>) -> Exit {
         Err(error) => error.exit == Exit::Failed,
     };
     // A reader that had enough is content where nothing else is left to be done with the run.
-    let lost = told.err().filter(|why| why.kind() != ErrorKind::BrokenPipe || !is_over);
-    let lost = lost.map(|why| format!("cannot write the result to {}: {why}", shared.sink().name()));
+    let lost = told
+        .err()
+        .filter(|why| why.kind() != ErrorKind::BrokenPipe || !is_over);
+    let lost =
+        lost.map(|why| format!("cannot write the result to {}: {why}", shared.sink().name()));
     let is_told = lost.is_none();
     let (exit, words) = match (outcome, lost) {
         (Ok(_), None) => (Exit::Success, Vec::new()),
         (Ok(outcome), Some(lost)) => {
-            let exit = if matches!(outcome, Outcome::Line(_)) { Exit::Usage } else { Exit::Unknown };
+            let exit = if matches!(outcome, Outcome::Line(_)) {
+                Exit::Usage
+            } else {
+                Exit::Unknown
+            };
             (exit, facts.words(&Error::new(exit, lost)))
         }
         (Err(error), lost) => {
             let mut words = facts.words(error);
             // What failed is over, and only what was not told of it is worth taking up again.
-            let resume_line = facts.resume_line().filter(|_| lost.is_some() && error.exit == Exit::Failed);
+            let resume_line = facts
+                .resume_line()
+                .filter(|_| lost.is_some() && error.exit == Exit::Failed);
             words.splice(1..1, lost);
             words.extend(resume_line);
             (error.exit, words)
@@ -208,7 +279,9 @@ fn conclude(shared: &Shared, outcome: &Result<Outcome, Error>) -> Exit {
         && let Err(why) = run_file.remove()
     {
         let path = run_file.path.display();
-        console.say(format!("warning: cannot remove --run-file {path}: {why}; remove it"));
+        console.say(format!(
+            "warning: cannot remove --run-file {path}: {why}; remove it"
+        ));
         console.flush(None);
     }
     exit

@@ -35,13 +35,17 @@ fn main() -> io::Result<ExitCode> {
     let server = Server::on("127.0.0.1:0", None, move |request| {
         if let (Some(mut record), "POST") = (record.as_ref(), request.method.as_str()) {
             let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-            record.write_all(format!("{}\n", body["message"]["content"]).as_bytes()).unwrap();
+            record
+                .write_all(format!("{}\n", body["message"]["content"]).as_bytes())
+                .unwrap();
         }
         api.answer(&request)
     })?;
     let base_url = format!("http://{}/latest", server.address);
 
-    let mut command = env::args_os().skip(1).skip_while(|argument| argument == "--");
+    let mut command = env::args_os()
+        .skip(1)
+        .skip_while(|argument| argument == "--");
     if let Some(program) = command.next() {
         let status = Command::new(program)
             .args(command)
@@ -50,7 +54,9 @@ fn main() -> io::Result<ExitCode> {
             .env("RELEVANCE_AGENT_ID", "demo-agent")
             .env("RELEVANCE_REGION", "us")
             .status()?;
-        return Ok(status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)));
+        return Ok(status
+            .code()
+            .map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)));
     }
     writeln!(
         io::stdout(),

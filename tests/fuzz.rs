@@ -42,7 +42,10 @@ fn check(response: &[u8]) {
         let shown = triggered.run.to_string();
         assert_eq!(shown.parse::<Run>().as_ref(), Ok(&triggered.run));
         assert!(shown.len() <= 481 && shown.bytes().all(|byte| byte.is_ascii_graphic()));
-        triggered.conversation_id.iter().for_each(|id: &Id| harmless(&id.to_string()));
+        triggered
+            .conversation_id
+            .iter()
+            .for_each(|id: &Id| harmless(&id.to_string()));
         harmless(&triggered.state.unwrap_or_default());
     }
     let mut listed = 0;
@@ -65,7 +68,10 @@ fn check(response: &[u8]) {
             let redacted = token.redact(output.get());
             assert!(serde_json::from_str::<&RawValue>(&redacted).is_ok());
         }
-        Some(Ending::Failure { details: Some(details), .. }) => {
+        Some(Ending::Failure {
+            details: Some(details),
+            ..
+        }) => {
             harmless(&wire::error_text(&details));
         }
         _ => {}

@@ -10,7 +10,9 @@ use ureq::http::{Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Duration::NotHappening;
-use ureq::unversioned::transport::{Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout};
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout,
+};
 use ureq::unversioned::transport::{RustlsConnector, TcpConnector, Transport};
 use ureq::{Agent, Body, Error, Proxy, Timeout, config::Config};
 
@@ -64,7 +66,13 @@ pub struct TransportError {
 }
 
 impl Client {
-    pub fn new(base_url: String, token: Arc<Token>, proxy: Option<Proxy>, roots: RootCerts, gate: Gate) -> Client {
+    pub fn new(
+        base_url: String,
+        token: Arc<Token>,
+        proxy: Option<Proxy>,
+        roots: RootCerts,
+        gate: Gate,
+    ) -> Client {
         let (proxied, refused) = (proxy.is_some(), Arc::default());
         let config = Config::builder()
             .http_status_as_error(false)
@@ -82,23 +90,51 @@ impl Client {
             .output_buffer_size(16 << 10)
             .build();
         let connector = ().chain(ConnectProxyConnector::default());
-        let connector = connector.chain(Dial { tcp: TcpConnector::default(), proxied });
-        let connector =
-            connector.chain(RustlsConnector::default()).chain(Guard { proxied, gate, refused: Arc::clone(&refused) });
-        Client { agent: Agent::with_parts(config, connector, Later), base_url, token, refused }
+        let connector = connector.chain(Dial {
+            tcp: TcpConnector::default(),
+            proxied,
+        });
+        let connector = connector.chain(RustlsConnector::default()).chain(Guard {
+            proxied,
+            gate,
+            refused: Arc::clone(&refused),
+        });
+        Client {
+            agent: Agent::with_parts(config, connector, Later),
+            base_url,
+            token,
+            refused,
+        }
     }
 
     /// `POST /agents/trigger`. Never repeated by this client: each call may start a run. `on_status` is called as soon
     /// as the head of the reply is here, whatever becomes of its body.
-    pub fn trigger(&self, body: &[u8], on_status: impl FnOnce(u16)) -> Result<Reply, TransportError> {
-        let request = self.agent.post(self.url("/agents/trigger")).header("Content-Type", "application/json");
-        self.exchange(|| request.header("Authorization", self.token.expose()).send(body), on_status)
+    pub fn trigger(
+        &self,
+        body: &[u8],
+        on_status: impl FnOnce(u16),
+    ) -> Result<Reply, TransportError> {
+        let request = self
+            .agent
+            .post(self.url("/agents/trigger"))
+            .header("Content-Type", "application/json");
+        self.exchange(
+            || {
+                request
+                    .header("Authorization", self.token.expose())
+                    .send(body)
+            },
+            on_status,
+        )
     }
 
     /// `GET` of a path below the base URL.
     pub fn get(&self, path: &str) -> Result<Reply, TransportError> {
         let request = self.agent.get(self.url(path));
-        self.exchange(|| request.header("Authorization", self.token.expose()).call(), |_| ())
+        self.exchange(
+            || request.header("Authorization", self.token.expose()).call(),
+            |_| (),
+        )
     }
 
     /// One request and its reply, of which only a success has to have its body whole.
@@ -128,9 +164,16 @@ impl Client {
             }
         }
         body.shrink_to_fit();
-        let retry_after =
-            response.headers().get("Retry-After").and_then(|after| after.to_str().ok()?.trim().parse().ok());
-        Ok(Reply { status, retry_after: retry_after.map(Duration::from_secs), body, took: begun.elapsed() })
+        let retry_after = response
+            .headers()
+            .get("Retry-After")
+            .and_then(|after| after.to_str().ok()?.trim().parse().ok());
+        Ok(Reply {
+            status,
+            retry_after: retry_after.map(Duration::from_secs),
+            body,
+            took: begun.elapsed(),
+        })
     }
 
     /// The URL of a path below the base URL.
@@ -154,8 +197,12 @@ impl TransportError {
                     "is not signed by a known authority; behind a proxy that inspects TLS, set SSL_CERT_FILE to its CA"
                 }
                 Expired | ExpiredContext { .. } => "has expired; check this machine's clock",
-                NotValidYet | NotValidYetContext { .. } => "is not valid yet; check this machine's clock",
-                NotValidForName | NotValidForNameContext { .. } => "is for another name; check RELEVANCE_BASE_URL",
+                NotValidYet | NotValidYetContext { .. } => {
+                    "is not valid yet; check this machine's clock"
+                }
+                NotValidForName | NotValidForNameContext { .. } => {
+                    "is for another name; check RELEVANCE_BASE_URL"
+                }
                 _ => "does not verify",
             };
             return TransportError {
@@ -164,14 +211,21 @@ impl TransportError {
             };
         }
         let message = match error {
-            Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => format!("stalled for {STALL_TIMEOUT:?}"),
+            Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => {
+                format!("stalled for {STALL_TIMEOUT:?}")
+            }
             Error::Timeout(limit) => format!("timed out ({limit})"),
-            Error::ConnectProxyFailed(why) => format!("the proxy refused the tunnel: {why}; check HTTPS_PROXY"),
+            Error::ConnectProxyFailed(why) => {
+                format!("the proxy refused the tunnel: {why}; check HTTPS_PROXY")
+            }
             Error::BodyExceedsLimit(_) => "the response is larger than 64 MiB".to_owned(),
             Error::Io(error) => error.to_string(),
             other => other.to_string(),
         };
-        TransportError { message, is_certificate: false }
+        TransportError {
+            message,
+            is_certificate: false,
+        }
     }
 }
 
@@ -203,18 +257,29 @@ struct Dial {
 impl<In: Transport> Connector<In> for Dial {
     type Out = <TcpConnector as Connector<In>>::Out;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
         if chained.is_some() {
             return self.tcp.connect(details, chained);
         }
         let addresses = self.look_up(details)?;
         let begun = Instant::now();
-        let mut queue: VecDeque<_> = addresses.iter().map(|&address| (address, addresses.len() > 1)).collect();
+        let mut queue: VecDeque<_> = addresses
+            .iter()
+            .map(|&address| (address, addresses.len() > 1))
+            .collect();
         let mut failure = Error::HostNotFound;
         while let Some((address, is_first_round)) = queue.pop_front() {
             // Where none of several answered at once, what time is left is shared between those that said nothing.
             let left = CONNECT_TIMEOUT.saturating_sub(begun.elapsed());
-            let limit = if is_first_round { left.min(FIRST_ROUND) } else { left / (queue.len() as u32 + 1) };
+            let limit = if is_first_round {
+                left.min(FIRST_ROUND)
+            } else {
+                left / (queue.len() as u32 + 1)
+            };
             let alone = ConnectionDetails {
                 uri: details.uri,
                 addrs: only(address),
@@ -222,7 +287,10 @@ impl<In: Transport> Connector<In> for Dial {
                 request_level: details.request_level,
                 resolver: details.resolver,
                 now: (details.current_time)(),
-                timeout: NextTimeout { after: limit.max(MIN_DIAL).into(), ..details.timeout },
+                timeout: NextTimeout {
+                    after: limit.max(MIN_DIAL).into(),
+                    ..details.timeout
+                },
                 current_time: details.current_time.clone(),
                 run_connector: details.run_connector.clone(),
                 register_shutdown: details.register_shutdown.clone(),
@@ -244,13 +312,24 @@ impl Dial {
     /// and panics where none can be made. The system's resolver gives up by itself, and the process is ended when it is
     /// time, whatever it is in.
     fn look_up(&self, details: &ConnectionDetails) -> Result<ResolvedSocketAddrs, Error> {
-        let unlimited = NextTimeout { after: NotHappening, ..details.timeout };
-        DefaultResolver::default().resolve(details.uri, details.config, unlimited).map_err(|_| {
-            let host = details.uri.host().unwrap_or_default();
-            let source = if self.proxied { "HTTPS_PROXY" } else { "RELEVANCE_REGION" };
-            let why = format!("the name {host} was not found; check the network, and {source}, which makes it");
-            Error::Io(io::Error::other(why))
-        })
+        let unlimited = NextTimeout {
+            after: NotHappening,
+            ..details.timeout
+        };
+        DefaultResolver::default()
+            .resolve(details.uri, details.config, unlimited)
+            .map_err(|_| {
+                let host = details.uri.host().unwrap_or_default();
+                let source = if self.proxied {
+                    "HTTPS_PROXY"
+                } else {
+                    "RELEVANCE_REGION"
+                };
+                let why = format!(
+                    "the name {host} was not found; check the network, and {source}, which makes it"
+                );
+                Error::Io(io::Error::other(why))
+            })
     }
 }
 
@@ -265,13 +344,28 @@ struct Guard {
 impl<In: Transport> Connector<In> for Guard {
     type Out = Either<In, Guarded<In>>;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
         // A tunnel is made by running the whole chain for the proxy first, with the proxy taken out of the
         // configuration. What passes there is CONNECT and not yet the request.
         let is_tunnel = self.proxied && details.config.proxy().is_none();
         let (gate, refused) = (self.gate.clone(), Arc::clone(&self.refused));
-        let guarded = |transport| Guarded { transport, gate, refused, held: Vec::new() };
-        Ok(chained.map(|chained| if is_tunnel { Either::A(chained) } else { Either::B(guarded(chained)) }))
+        let guarded = |transport| Guarded {
+            transport,
+            gate,
+            refused,
+            held: Vec::new(),
+        };
+        Ok(chained.map(|chained| {
+            if is_tunnel {
+                Either::A(chained)
+            } else {
+                Either::B(guarded(chained))
+            }
+        }))
     }
 }
 
@@ -317,7 +411,14 @@ impl<T: Transport> Transport for Guarded<T> {
         // Of all that is waited for, a body alone has no limit as a whole.
         if timeout.after.is_not_happening() {
             let refused = self.refused.load(Ordering::SeqCst);
-            timeout.per_read = Some(if refused { REFUSAL_TIMEOUT } else { STALL_TIMEOUT }.into());
+            timeout.per_read = Some(
+                if refused {
+                    REFUSAL_TIMEOUT
+                } else {
+                    STALL_TIMEOUT
+                }
+                .into(),
+            );
         }
         self.transport.await_input(timeout)
     }

@@ -25,21 +25,34 @@ impl fmt::Debug for Token {
 impl Token {
     /// Errors: what is wrong with `text`, without showing any of it.
     pub fn new(text: &str) -> Result<Token, &'static str> {
-        let (lower, name) = (text.to_ascii_lowercase(), text.split_once('=').map(|(name, _)| name));
-        let is_name =
-            |name: &str| name.trim_start_matches("export ").bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+        let (lower, name) = (
+            text.to_ascii_lowercase(),
+            text.split_once('=').map(|(name, _)| name),
+        );
+        let is_name = |name: &str| {
+            name.trim_start_matches("export ")
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b == b'_')
+        };
         let is_scheme = |prefix: &&str| lower.starts_with(*prefix);
         match text.split_once(':') {
             _ if name.is_some_and(is_name) => Err("holds NAME=value; leave only the value"),
-            _ if ["bearer ", "basic ", "authorization:"].iter().any(is_scheme) => {
+            _ if ["bearer ", "basic ", "authorization:"]
+                .iter()
+                .any(is_scheme) =>
+            {
                 Err("holds more than the token; leave out 'Authorization:', 'Bearer' or 'Basic'")
             }
             _ if text.len() > MAX_LENGTH => Err("is longer than any key; copy it again"),
-            _ if text.contains(['"', '\'', '`']) => Err("holds a quotation mark; set it without quotes"),
+            _ if text.contains(['"', '\'', '`']) => {
+                Err("holds a quotation mark; set it without quotes")
+            }
             _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 Err("holds a space or a character that no key has; copy it again")
             }
-            Some((project, key)) if !project.is_empty() && !key.is_empty() => Ok(Token(text.to_owned())),
+            Some((project, key)) if !project.is_empty() && !key.is_empty() => {
+                Ok(Token(text.to_owned()))
+            }
             _ => Err("is not of the form project:key; copy the whole authorization token"),
         }
     }
@@ -69,9 +82,17 @@ impl Token {
         while let Some(skipped) = bytes[at..].iter().position(may_begin) {
             at += skipped;
             // An odd backslash belongs to the character behind it.
-            let backslashes = bytes[at..].iter().take_while(|byte| **byte == b'\\').count();
+            let backslashes = bytes[at..]
+                .iter()
+                .take_while(|byte| **byte == b'\\')
+                .count();
             let begin = at + backslashes - backslashes % 2;
-            match end_of(bytes, at, secret.as_bytes(), if is_real { MIN_KEY_LENGTH } else { usize::MAX }) {
+            match end_of(
+                bytes,
+                at,
+                secret.as_bytes(),
+                if is_real { MIN_KEY_LENGTH } else { usize::MAX },
+            ) {
                 Some(end) => {
                     redacted.push_str(&text[copied..begin]);
                     redacted.push_str(REDACTED);
@@ -81,7 +102,11 @@ impl Token {
             }
         }
         redacted.push_str(&text[copied..]);
-        if copied == 0 { Cow::Borrowed(text) } else { Cow::Owned(redacted) }
+        if copied == 0 {
+            Cow::Borrowed(text)
+        } else {
+            Cow::Owned(redacted)
+        }
     }
 
     /// Text from the server as a part of a message: one short line, no control characters, never the key.
@@ -92,11 +117,21 @@ impl Token {
 
     /// A whole message for `-vv`: one line, escaped, in its middle shortened to what a terminal can hold.
     pub fn transcribe(&self, body: &[u8]) -> String {
-        let text =
-            body.utf8_chunks().flat_map(|chunk| [chunk.valid(), if chunk.invalid().is_empty() { "" } else { "?" }]);
+        let text = body.utf8_chunks().flat_map(|chunk| {
+            [
+                chunk.valid(),
+                if chunk.invalid().is_empty() { "" } else { "?" },
+            ]
+        });
         let text: String = text.collect();
         let text = self.redact(&text);
-        let escape = |c: char| if reorders(c) { c.escape_default().to_string() } else { c.to_string() };
+        let escape = |c: char| {
+            if reorders(c) {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        };
         shorten(&text, TRANSCRIBED).chars().map(escape).collect()
     }
 }
@@ -106,9 +141,15 @@ impl Token {
 fn end_of(bytes: &[u8], mut at: usize, secret: &[u8], least: usize) -> Option<usize> {
     for (matched, &wanted) in secret.iter().enumerate() {
         let here = at;
-        let backslashes = bytes[at..].iter().take_while(|byte| **byte == b'\\').count();
+        let backslashes = bytes[at..]
+            .iter()
+            .take_while(|byte| **byte == b'\\')
+            .count();
         at += backslashes;
-        let code = bytes.get(at + 1..at + 5).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default();
+        let code = bytes
+            .get(at + 1..at + 5)
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .unwrap_or_default();
         at += match bytes.get(at) {
             Some(b'u') if backslashes > 0 && u8::from_str_radix(code, 16) == Ok(wanted) => 5,
             Some(byte) if *byte == wanted => 1,
@@ -120,9 +161,14 @@ fn end_of(bytes: &[u8], mut at: usize, secret: &[u8], least: usize) -> Option<us
 
 /// The beginning and the end of a text that is longer than both.
 fn shorten(text: &str, (head, tail): (usize, usize)) -> Cow<'_, str> {
-    let cuts = (text.char_indices().nth(head), text.char_indices().nth_back(tail - 1));
+    let cuts = (
+        text.char_indices().nth(head),
+        text.char_indices().nth_back(tail - 1),
+    );
     match cuts {
-        (Some((begin, _)), Some((end, _))) if begin < end => format!("{} … {}", &text[..begin], &text[end..]).into(),
+        (Some((begin, _)), Some((end, _))) if begin < end => {
+            format!("{} … {}", &text[..begin], &text[end..]).into()
+        }
         _ => text.into(),
     }
 }
@@ -131,7 +177,10 @@ fn shorten(text: &str, (head, tail): (usize, usize)) -> Cow<'_, str> {
 /// kept apart does not come together.
 pub fn one_line(text: &str) -> String {
     let mut line = String::new();
-    for word in text.split(|c: char| c.is_whitespace() || reorders(c)).filter(|word| !word.is_empty()) {
+    for word in text
+        .split(|c: char| c.is_whitespace() || reorders(c))
+        .filter(|word| !word.is_empty())
+    {
         line.push_str(if line.is_empty() { "" } else { " " });
         line.push_str(word);
     }
@@ -140,7 +189,8 @@ pub fn one_line(text: &str) -> String {
 
 /// Control characters, and what reorders or breaks a line on its own.
 fn reorders(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -165,8 +215,14 @@ mod tests {
         ] {
             assert_eq!(token.redact(text), redacted, "{text}");
         }
-        assert_eq!(Token::new("p:nkey-0123").unwrap().redact(r"a\nkey-0123"), "a[redacted]");
-        assert_eq!(Token::new("p:key").unwrap().redact("a key of p:key"), "a key of [redacted]");
+        assert_eq!(
+            Token::new("p:nkey-0123").unwrap().redact(r"a\nkey-0123"),
+            "a[redacted]"
+        );
+        assert_eq!(
+            Token::new("p:key").unwrap().redact("a key of p:key"),
+            "a key of [redacted]"
+        );
         assert_eq!(format!("{token:?}"), "[redacted]");
     }
 
@@ -174,8 +230,15 @@ mod tests {
     fn cleaning_keeps_the_beginning_and_the_end_and_no_part_of_a_key_at_a_cut() {
         let token = Token::new("p:sk-0123456789abcdef").unwrap();
         for padding in 170..310 {
-            let cleaned = token.clean(&format!("{} sk-0123456789abcdef {}end", "x".repeat(padding), "y ".repeat(200)));
-            assert!(!cleaned.contains("sk-") && cleaned.ends_with("y end"), "{cleaned}");
+            let cleaned = token.clean(&format!(
+                "{} sk-0123456789abcdef {}end",
+                "x".repeat(padding),
+                "y ".repeat(200)
+            ));
+            assert!(
+                !cleaned.contains("sk-") && cleaned.ends_with("y end"),
+                "{cleaned}"
+            );
             assert_eq!(cleaned.chars().count(), 300);
         }
         assert_eq!(token.clean(&"é".repeat(297)), "é".repeat(297));
@@ -183,7 +246,13 @@ mod tests {
 
     #[test]
     fn one_line_is_one_line() {
-        assert_eq!(one_line("a\r\n\x1b[31mb\u{9b}c\u{202e}d\t e "), "a [31mb c d e");
-        assert_eq!(Token::new("p:k").unwrap().transcribe(b"a\n\x1b  b\xff"), "a\\n\\u{1b}  b?");
+        assert_eq!(
+            one_line("a\r\n\x1b[31mb\u{9b}c\u{202e}d\t e "),
+            "a [31mb c d e"
+        );
+        assert_eq!(
+            Token::new("p:k").unwrap().transcribe(b"a\n\x1b  b\xff"),
+            "a\\n\\u{1b}  b?"
+        );
     }
 }

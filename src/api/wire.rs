@@ -51,9 +51,14 @@ impl FromStr for Run {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Run, Self::Err> {
-        let (studio_id, job_id) = text.split_once('/').ok_or("has no '/' between the two ids")?;
+        let (studio_id, job_id) = text
+            .split_once('/')
+            .ok_or("has no '/' between the two ids")?;
         let id = |name: &str, text: &str| text.parse().map_err(|why| format!("{name} {why}"));
-        Ok(Run { studio_id: id("STUDIO_ID", studio_id)?, job_id: id("JOB_ID", job_id)? })
+        Ok(Run {
+            studio_id: id("STUDIO_ID", studio_id)?,
+            job_id: id("JOB_ID", job_id)?,
+        })
     }
 }
 
@@ -96,12 +101,16 @@ impl Triggered {
     pub fn parse(body: &[u8]) -> Option<Triggered> {
         // What names a run is read as far as it can be: a byte order mark, what follows, or what is no text is no harm.
         let body: String = body.utf8_chunks().map(|chunk| chunk.valid()).collect();
-        let mut values = serde_json::Deserializer::from_str(body.trim_start_matches('\u{feff}')).into_iter();
+        let mut values =
+            serde_json::Deserializer::from_str(body.trim_start_matches('\u{feff}')).into_iter();
         let body: &RawValue = values.next()?.ok()?;
         let job = member(body, "job_info")?;
         let id = |object, name| text(object, name)?.parse().ok();
         Some(Triggered {
-            run: Run { studio_id: id(job, "studio_id")?, job_id: id(job, "job_id")? },
+            run: Run {
+                studio_id: id(job, "studio_id")?,
+                job_id: id(job, "job_id")?,
+            },
             // One page of the vendor's shows the conversation's id inside `job_info`.
             conversation_id: id(body, "conversation_id").or_else(|| id(job, "conversation_id")),
             state: text(body, "state"),
@@ -153,8 +162,14 @@ impl Poll {
         });
         let kind = text(body, "type").unwrap_or_default();
         // The last of a kind counts, and a success counts before a failure that was overcome.
-        let ending = success.or(failure).map(|update| Ending::of(update, success.is_some()));
-        Ok(Poll { kind, ending, updates })
+        let ending = success
+            .or(failure)
+            .map(|update| Ending::of(update, success.is_some()));
+        Ok(Poll {
+            kind,
+            ending,
+            updates,
+        })
     }
 }
 
@@ -168,7 +183,11 @@ impl Ending {
         };
         let details = member(update, "errors").or_else(|| member(output?, "errors"));
         let [details, output] = [details, output].map(|value| value.map(ToOwned::to_owned));
-        Ending::Failure { details, otherwise, output }
+        Ending::Failure {
+            details,
+            otherwise,
+            output,
+        }
     }
 }
 
@@ -200,12 +219,20 @@ pub fn refusal_text(body: &[u8]) -> String {
 /// The id, the project and the name of the agent that `GET /agents/{agent_id}/get` tells of.
 pub fn agent(body: &[u8]) -> Option<(String, String, Option<String>)> {
     let agent = member(json(body)?, "agent")?;
-    Some((text(agent, "agent_id")?, text(agent, "project")?, text(agent, "name")))
+    Some((
+        text(agent, "agent_id")?,
+        text(agent, "project")?,
+        text(agent, "name"),
+    ))
 }
 
 /// Whether a body is what `GET /auth/info` answers to a key that is known.
 pub fn is_key_info(body: &[u8]) -> bool {
-    let has = |body| ["user_id", "key_id", "permissions"].iter().any(|name| member(body, name).is_some());
+    let has = |body| {
+        ["user_id", "key_id", "permissions"]
+            .iter()
+            .any(|name| member(body, name).is_some())
+    };
     json(body).is_some_and(has)
 }
 
@@ -221,8 +248,16 @@ fn text(object: &RawValue, name: &str) -> Option<String> {
 /// A member of an object. Whatever is no object, or has it as null, has none.
 fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     let mut found = None;
-    let find = |key: Option<Cow<str>>, value| found = if key.as_deref() == Some(name) { Some(value) } else { found };
-    serde_json::Deserializer::from_str(object.get()).deserialize_any(Each(find)).ok()?;
+    let find = |key: Option<Cow<str>>, value| {
+        found = if key.as_deref() == Some(name) {
+            Some(value)
+        } else {
+            found
+        }
+    };
+    serde_json::Deserializer::from_str(object.get())
+        .deserialize_any(Each(find))
+        .ok()?;
     found.filter(|value| value.get() != "null")
 }
 

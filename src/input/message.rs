@@ -34,8 +34,9 @@ pub fn read(source: Source, waiting: &dyn Fn(String)) -> Result<String, Error> {
     };
     let bytes = read.map_err(|why| error!(Usage: "cannot read {name}: {why}; nothing was sent"))?;
     ensure!(bytes.len() as u64 <= MAX_MESSAGE, Usage: "{name} is longer than 64 MiB; shorten it");
-    let text = String::from_utf8(bytes)
-        .map_err(|_| error!(Usage: "{name} is not UTF-8 text; convert it first, for example with iconv"))?;
+    let text = String::from_utf8(bytes).map_err(
+        |_| error!(Usage: "{name} is not UTF-8 text; convert it first, for example with iconv"),
+    )?;
     ensure!(!text.trim().is_empty(), Usage: "{name} is empty; say something to the agent (in a crontab, write \\% \
         for %; docker run needs -i to pass a pipe on; look at the command that made the message)");
     Ok(text)

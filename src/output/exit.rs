@@ -58,7 +58,13 @@ pub struct Error {
 impl Error {
     /// Without what only some errors have; see the macro `error` for the usual way.
     pub fn new(exit: Exit, message: String) -> Error {
-        Error { exit, message, http_status: None, details: None, output: None }
+        Error {
+            exit,
+            message,
+            http_status: None,
+            details: None,
+            output: None,
+        }
     }
 }
 

@@ -32,18 +32,28 @@ pub struct Facts {
 impl Facts {
     /// Where a person can look.
     pub fn place_to_look(&self) -> &str {
-        self.page.as_deref().unwrap_or("the agent's page in the web app")
+        self.page
+            .as_deref()
+            .unwrap_or("the agent's page in the web app")
     }
 
     /// What to do when a trigger may have reached the API.
     pub fn may_have_started(&self) -> String {
-        format!("the run may have been started, so look at {} before you run it again", self.place_to_look())
+        format!(
+            "the run may have been started, so look at {} before you run it again",
+            self.place_to_look()
+        )
     }
 
     /// What to say of an error: what happened, and how to take a run up that may be on.
     pub fn words(&self, error: &Error) -> Vec<String> {
-        let page = self.page.as_deref().filter(|page| self.run.is_some() && !error.message.contains(page));
-        let mut words = vec![error.message.clone() + &page.map(|page| format!("; see {page}")).unwrap_or_default()];
+        let page = self
+            .page
+            .as_deref()
+            .filter(|page| self.run.is_some() && !error.message.contains(page));
+        let mut words = vec![
+            error.message.clone() + &page.map(|page| format!("; see {page}")).unwrap_or_default(),
+        ];
         // A run that the API does not know cannot be resumed.
         let is_unknown = error.exit == Exit::Refused && error.http_status == Some(404);
         if error.exit != Exit::Failed && !is_unknown {
@@ -57,14 +67,23 @@ impl Facts {
         let run = self.run.as_ref()?.to_string();
         // An id may begin like an option.
         let separator = if run.starts_with('-') { '=' } else { ' ' };
-        Some(format!("resume with: relevance-run --resume{separator}{run}"))
+        Some(format!(
+            "resume with: relevance-run --resume{separator}{run}"
+        ))
     }
 }
 
 /// Writes the result as it is told without `--json`.
-pub fn write_plain(out: &mut dyn Write, outcome: &Outcome, facts: &Facts, token: Option<&Token>) -> io::Result<()> {
+pub fn write_plain(
+    out: &mut dyn Write,
+    outcome: &Outcome,
+    facts: &Facts,
+    token: Option<&Token>,
+) -> io::Result<()> {
     match outcome {
-        Outcome::Answered(output) => out.write_all(plain(&wire::answer(output), token).as_bytes())?,
+        Outcome::Answered(output) => {
+            out.write_all(plain(&wire::answer(output), token).as_bytes())?
+        }
         Outcome::Line(line) => out.write_all(line.as_bytes())?,
         Outcome::Started => facts.run.iter().try_for_each(|run| write!(out, "{run}"))?,
     }
@@ -91,11 +110,20 @@ pub fn write_json(
         Ok(Outcome::Started) => ("started", None),
         Ok(Outcome::Line(_)) => ("success", None),
         Ok(Outcome::Answered(output)) => ("success", Some(output)),
-        Err(Error { exit: Exit::Failed, output, .. }) => ("failed", output.as_ref()),
-        Err(Error { exit: Exit::TimedOut, .. }) => ("timeout", None),
+        Err(Error {
+            exit: Exit::Failed,
+            output,
+            ..
+        }) => ("failed", output.as_ref()),
+        Err(Error {
+            exit: Exit::TimedOut,
+            ..
+        }) => ("timeout", None),
         Err(_) => ("error", None),
     };
-    let answer = output.filter(|_| outcome.is_ok()).map(|output| wire::answer(output));
+    let answer = output
+        .filter(|_| outcome.is_ok())
+        .map(|output| wire::answer(output));
     let error = outcome.err().map(|error| ErrorObject {
         message: plain(&error.message, token),
         http_status: error.http_status,
@@ -111,10 +139,16 @@ pub fn write_json(
     object.serialize_entry("job_id", &facts.run.as_ref().map(|run| &run.job_id))?;
     object.serialize_entry("page", &facts.page.as_ref().filter(|_| facts.run.is_some()))?;
     object.serialize_entry("state", &facts.state)?;
-    object.serialize_entry("answer", &answer.as_deref().map(|answer| plain(answer, token)))?;
+    object.serialize_entry(
+        "answer",
+        &answer.as_deref().map(|answer| plain(answer, token)),
+    )?;
     object.serialize_entry("output", &output.map(|output| redact(output, token)))?;
     object.serialize_entry("error", &error)?;
-    object.serialize_entry("elapsed_seconds", &((elapsed.as_secs_f64() * 10.0).round() / 10.0))?;
+    object.serialize_entry(
+        "elapsed_seconds",
+        &((elapsed.as_secs_f64() * 10.0).round() / 10.0),
+    )?;
     object.serialize_entry("polls", &polls)?;
     object.end()?;
     out.write_all(b"\n")
@@ -128,7 +162,9 @@ fn plain<'a>(text: &'a str, token: Option<&Token>) -> Cow<'a, str> {
 /// `value` without the key in it; nearly always that is the value itself.
 fn redact<'a>(value: &'a RawValue, token: Option<&Token>) -> Cow<'a, RawValue> {
     match plain(value.get(), token) {
-        Cow::Owned(text) => Cow::Owned(RawValue::from_string(text).unwrap_or(RawValue::NULL.to_owned())),
+        Cow::Owned(text) => {
+            Cow::Owned(RawValue::from_string(text).unwrap_or(RawValue::NULL.to_owned()))
+        }
         Cow::Borrowed(_) => Cow::Borrowed(value),
     }
 }

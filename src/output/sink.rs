@@ -28,7 +28,9 @@ impl Sink {
     /// Where `--output` points, checked before anything is sent.
     /// Errors: a usage error if it can never be written there.
     pub fn open(output: Option<&Path>) -> Result<Sink, Error> {
-        let Some(path) = output else { return Ok(Sink::Stdout) };
+        let Some(path) = output else {
+            return Ok(Sink::Stdout);
+        };
         let name = path.display();
         let cannot = |why: &dyn Display| error!(Usage: "cannot write --output {name}: {why}; choose another file");
         // The descriptor itself: opened again it would have a position of its own.
@@ -42,11 +44,16 @@ impl Sink {
             Ok(kind) if kind.is_socket() => return Err(cannot(&"it is a socket")),
             Ok(kind) if kind.is_fifo() => return Ok(Sink::Special(path.to_owned())),
             Ok(kind) if !kind.is_file() => {
-                OpenOptions::new().write(true).open(path).map_err(|why| cannot(&why))?;
+                OpenOptions::new()
+                    .write(true)
+                    .open(path)
+                    .map_err(|why| cannot(&why))?;
                 return Ok(Sink::Special(path.to_owned()));
             }
             Err(why) if why.kind() != ErrorKind::NotFound => return Err(cannot(&why)),
-            _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => return Err(cannot(&"it is a folder")),
+            _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                return Err(cannot(&"it is a folder"));
+            }
             _ => {}
         }
         let path = resolve(path);
@@ -54,7 +61,9 @@ impl Sink {
         // Process ids repeat between containers that share a folder.
         let unique = RandomState::new().hash_one(process::id());
         let temporary = path.with_file_name(format!(".relevance-run-{unique:016x}.tmp"));
-        File::create_new(&temporary).and_then(|_| fs::remove_file(&temporary)).map_err(|why| cannot(&why))?;
+        File::create_new(&temporary)
+            .and_then(|_| fs::remove_file(&temporary))
+            .map_err(|why| cannot(&why))?;
         Ok(Sink::File { path, temporary })
     }
 
@@ -107,7 +116,10 @@ impl Sink {
 }
 
 /// Writes to a descriptor, past the standard library's own handles: they take a closed one for a good one.
-fn write_through(descriptor: BorrowedFd, tell: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn write_through(
+    descriptor: BorrowedFd,
+    tell: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(64 << 10, File::from(descriptor.try_clone_to_owned()?));
     if descriptor.is_terminal() {
         let mut whole = Vec::new();
@@ -126,11 +138,16 @@ fn write_through(descriptor: BorrowedFd, tell: impl FnOnce(&mut dyn Write) -> io
 pub fn resolve(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
-        let Ok(target) = fs::read_link(&path) else { break };
+        let Ok(target) = fs::read_link(&path) else {
+            break;
+        };
         path.pop();
         path.push(target);
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     match (fs::canonicalize(folder), path.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => path,
@@ -140,7 +157,9 @@ pub fn resolve(path: &Path) -> PathBuf {
 /// Syncs the folder that a file is in, so that its name is on the disk. Some file systems do that only by themselves.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     match File::open(path.parent().unwrap_or(path))?.sync_all() {
-        Err(why) if matches!(why.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        Err(why) if matches!(why.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+            Ok(())
+        }
         synced => synced,
     }
 }
@@ -148,7 +167,9 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 /// For a terminal: control characters other than newline and tab in caret notation, or as `<U+009B>`.
 fn write_visible(out: &mut impl Write, text: &str) -> io::Result<()> {
     text.chars().try_for_each(|c| match c {
-        '\0'..='\x1f' if !matches!(c, '\n' | '\t') => write!(out, "^{}", char::from(c as u8 + b'@')),
+        '\0'..='\x1f' if !matches!(c, '\n' | '\t') => {
+            write!(out, "^{}", char::from(c as u8 + b'@'))
+        }
         '\x7f' => write!(out, "^?"),
         '\u{80}'..='\u{9f}' => write!(out, "<U+{:04X}>", u32::from(c)),
         _ => write!(out, "{c}"),

@@ -51,7 +51,15 @@ impl Console {
         let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let has_progress_line = !quiet && verbosity == 0 && !dumb && io::stderr().is_terminal();
         let (token, polls, waiting, scribe) = Default::default();
-        let console = Arc::new(Console { started, verbosity, has_progress_line, token, polls, waiting, scribe });
+        let console = Arc::new(Console {
+            started,
+            verbosity,
+            has_progress_line,
+            token,
+            polls,
+            waiting,
+            scribe,
+        });
         if has_progress_line || verbosity > 0 {
             // Without a thread to spare the messages come all the same, and nothing between them.
             let _ = console.scribe();
@@ -66,7 +74,9 @@ impl Console {
 
     /// A line that everyone sees.
     pub fn say(self: &Arc<Console>, message: String) {
-        let Ok(scribe) = self.scribe() else { return self.write_line("", &message) };
+        let Ok(scribe) = self.scribe() else {
+            return self.write_line("", &message);
+        };
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let _ = scribe.send(Task::Write(message));
     }
@@ -95,7 +105,10 @@ impl Console {
     pub fn flush(&self, limit: Option<Duration>) {
         let (done, is_done) = mpsc::channel();
         self.ask(Task::Answer(done));
-        let _ = limit.map_or_else(|| is_done.recv().ok(), |limit| is_done.recv_timeout(limit).ok());
+        let _ = limit.map_or_else(
+            || is_done.recv().ok(),
+            |limit| is_done.recv_timeout(limit).ok(),
+        );
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Sender<Task>>> {
@@ -125,8 +138,16 @@ impl Console {
         let mut last = Instant::now();
         loop {
             let tick = period.saturating_sub(last.elapsed());
-            let task = if ticking { tasks.recv_timeout(tick) } else { tasks.recv().map_err(RecvTimeoutError::from) };
-            let before = if mem::take(&mut drawn) { CLEAR_LINE } else { "" };
+            let task = if ticking {
+                tasks.recv_timeout(tick)
+            } else {
+                tasks.recv().map_err(RecvTimeoutError::from)
+            };
+            let before = if mem::take(&mut drawn) {
+                CLEAR_LINE
+            } else {
+                ""
+            };
             match task {
                 Ok(Task::Write(message)) => {
                     self.write_line(before, &message);
@@ -142,7 +163,9 @@ impl Console {
                     let _ = done.send(());
                     continue;
                 }
-                Err(RecvTimeoutError::Timeout) if beats => self.write_line("", &self.stamped(&self.status())),
+                Err(RecvTimeoutError::Timeout) if beats => {
+                    self.write_line("", &self.stamped(&self.status()))
+                }
                 // Written over what was there, so that nothing flickers. The cursor goes back to the start, where the
                 // echo of a typed ^C does not wrap.
                 Err(RecvTimeoutError::Timeout) => {
@@ -159,7 +182,10 @@ impl Console {
 
     /// The progress line, and the heartbeat of `-v`.
     fn status(&self) -> String {
-        let (seconds, polls) = (self.started.elapsed().as_secs(), self.polls.load(Ordering::SeqCst));
+        let (seconds, polls) = (
+            self.started.elapsed().as_secs(),
+            self.polls.load(Ordering::SeqCst),
+        );
         let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
         format!("waiting {hours}:{minutes:02}:{seconds:02}, {polls} polls")
     }
@@ -170,7 +196,10 @@ impl Console {
 
     fn write_line(&self, before: &str, message: &str) {
         let line = one_line(message);
-        let line = self.token.get().map_or(line.as_str().into(), |token| token.redact(&line));
+        let line = self
+            .token
+            .get()
+            .map_or(line.as_str().into(), |token| token.redact(&line));
         write(&format!("{before}relevance-run: {line}\n"));
     }
 }
@@ -187,8 +216,12 @@ fn is_in_foreground() -> bool {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
         let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(2);
         let fields: Vec<i64> = fields.take(4).flat_map(str::parse).collect();
-        let [group, _, terminal, foreground] = fields[..] else { return None };
-        let ours = File::from(io::stderr().as_fd().try_clone_to_owned().ok()?).metadata().ok()?;
+        let [group, _, terminal, foreground] = fields[..] else {
+            return None;
+        };
+        let ours = File::from(io::stderr().as_fd().try_clone_to_owned().ok()?)
+            .metadata()
+            .ok()?;
         Some(terminal != ours.rdev() as i64 || group == foreground)
     };
     known().unwrap_or(true)

@@ -39,8 +39,20 @@ mod tests {
 
     #[test]
     fn backoff_doubles_up_to_its_bound_and_is_spread() {
-        for (failures, seconds) in [(0, 1), (1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (u32::MAX, 30)] {
-            assert_eq!(backoff(failures, 0.5), Duration::from_secs(seconds), "{failures} failures");
+        for (failures, seconds) in [
+            (0, 1),
+            (1, 1),
+            (2, 2),
+            (3, 4),
+            (5, 16),
+            (6, 30),
+            (u32::MAX, 30),
+        ] {
+            assert_eq!(
+                backoff(failures, 0.5),
+                Duration::from_secs(seconds),
+                "{failures} failures"
+            );
         }
         assert_eq!(backoff(1, 0.0), Duration::from_millis(500));
         assert_eq!(backoff(1, 1.0), Duration::from_millis(1500));

@@ -33,7 +33,12 @@ pub struct Api<'a> {
 impl Api<'_> {
     /// Attempts until it is settled or `limit` attempts were made, waiting longer after each failure. `what` is
     /// attempted, for `-v`.
-    pub fn until_settled<T>(&self, what: &str, limit: u32, mut act: impl FnMut(u32) -> Attempt<T>) -> Result<T, Error> {
+    pub fn until_settled<T>(
+        &self,
+        what: &str,
+        limit: u32,
+        mut act: impl FnMut(u32) -> Attempt<T>,
+    ) -> Result<T, Error> {
         let mut number = 1;
         loop {
             let (error, after) = match act(number) {
@@ -48,14 +53,20 @@ impl Api<'_> {
             let chance = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
             let delay = pace::backoff(number, chance).max(after.unwrap_or_default());
             let (why, seconds) = (&error.message, delay.as_secs_f64());
-            self.shared.console.detail(|| format!("{what}: {why}; again in {seconds:.1} s"));
+            self.shared
+                .console
+                .detail(|| format!("{what}: {why}; again in {seconds:.1} s"));
             let http_status = error.http_status;
             self.shared.trouble(error.message);
-            if let (Some(after), Some(timeout), Some(remaining)) = (after, self.shared.timeout, self.shared.remaining())
+            if let (Some(after), Some(timeout), Some(remaining)) =
+                (after, self.shared.timeout, self.shared.remaining())
                 && after >= remaining
             {
                 let what = format!("waiting {after:?} would pass the timeout of {timeout:?}");
-                return Err(Error { http_status, ..self.shared.lock().cut_short(None, &what) });
+                return Err(Error {
+                    http_status,
+                    ..self.shared.lock().cut_short(None, &what)
+                });
             }
             thread::sleep(delay);
             number = number.saturating_add(1);
@@ -71,20 +82,33 @@ impl Api<'_> {
     /// Tells what is sent, with `-vv`.
     pub fn tell_sent(&self, method: &str, path: &str, body: &[u8]) {
         let url = self.client.url(path);
-        self.shared.console.trace(|| format!("sent: {method} {url} {}", self.token.transcribe(body)));
+        self.shared
+            .console
+            .trace(|| format!("sent: {method} {url} {}", self.token.transcribe(body)));
     }
 
     /// Tells of a reply, and with `-vv` also what came.
     pub fn tell_reply(&self, name: &str, reply: &Reply, more: &str) {
         let (status, seconds, size) = (reply.status, reply.took.as_secs_f64(), reply.body.len());
-        self.shared.console.detail(|| format!("{name}: {status} in {seconds:.3} s, {size} bytes{more}"));
-        self.shared.console.trace(|| format!("received: {size} bytes: {}", self.token.transcribe(&reply.body)));
+        self.shared
+            .console
+            .detail(|| format!("{name}: {status} in {seconds:.3} s, {size} bytes{more}"));
+        self.shared.console.trace(|| {
+            format!(
+                "received: {size} bytes: {}",
+                self.token.transcribe(&reply.body)
+            )
+        });
     }
 
     /// The failure to get any reply: worth another attempt, unless the server is not to be trusted.
     pub fn unreached(&self, why: &TransportError, more: &str) -> Failure {
         let error = error!(Unreachable: "cannot reach {}: {}{more}", self.host, self.token.clean(&why.message));
-        if why.is_certificate { Failure::Permanent(error) } else { Failure::Transient(error, None) }
+        if why.is_certificate {
+            Failure::Permanent(error)
+        } else {
+            Failure::Transient(error, None)
+        }
     }
 
     /// The status of a reply that is no use, and what the API said with it.
@@ -98,7 +122,9 @@ impl Api<'_> {
     pub fn refusal(&self, reply: &Reply) -> String {
         let advice = match reply.status {
             300..=399 => "redirects are not followed, so check RELEVANCE_BASE_URL",
-            400 | 401 | 403 => "check that the token, its project and RELEVANCE_REGION belong together",
+            400 | 401 | 403 => {
+                "check that the token, its project and RELEVANCE_REGION belong together"
+            }
             402 => "the plan's credits are used up: add credits, or wait for the next period",
             404 if is_html(reply) => {
                 "there is no such path: check RELEVANCE_BASE_URL, which ends in /latest, and the ids"

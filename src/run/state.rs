@@ -13,7 +13,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, atomic::
 use std::{io, time::Duration, time::Instant};
 
 /// The states of a run that wait for a person (API.md).
-const WAITING_FOR_A_PERSON: [&str; 4] = ["queued-for-approval", "pending-approval", "escalated", "paused"];
+const WAITING_FOR_A_PERSON: [&str; 4] = [
+    "queued-for-approval",
+    "pending-approval",
+    "escalated",
+    "paused",
+];
 
 /// How much may have happened at the API, and to the outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,14 +64,29 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(started: Instant, timeout: Option<Duration>, json: bool, console: Arc<Console>) -> Shared {
+    pub fn new(
+        started: Instant,
+        timeout: Option<Duration>,
+        json: bool,
+        console: Arc<Console>,
+    ) -> Shared {
         let (sink, run_file, state, settled) = Default::default();
-        Shared { started, timeout, json, console, sink, run_file, state, settled }
+        Shared {
+            started,
+            timeout,
+            json,
+            console,
+            sink,
+            run_file,
+            state,
+            settled,
+        }
     }
 
     /// What is left of the timeout; `None` is no limit.
     pub fn remaining(&self) -> Option<Duration> {
-        self.timeout.map(|timeout| timeout.saturating_sub(self.started.elapsed()))
+        self.timeout
+            .map(|timeout| timeout.saturating_sub(self.started.elapsed()))
     }
 
     /// Whoever holds the lock never leaves it half changed, so a poisoned one is as good.
@@ -90,7 +110,9 @@ impl Shared {
     /// The same, once a result that is being written is written, or at the latest after `limit`.
     pub fn lock_after_telling(&self, limit: Duration) -> MutexGuard<'_, State> {
         let is_telling = |state: &mut State| state.phase == Phase::Telling;
-        let waited = self.settled.wait_timeout_while(self.lock(), limit, is_telling);
+        let waited = self
+            .settled
+            .wait_timeout_while(self.lock(), limit, is_telling);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
@@ -105,8 +127,12 @@ impl Shared {
         let token = self.console.token.get().map(Arc::as_ref);
         match outcome {
             Err(error) if !self.json || error.exit == Exit::Usage => Ok(()),
-            Ok(outcome) if !self.json => sink.write(|out| report::write_plain(out, outcome, facts, token)),
-            either => sink.write(|out| report::write_json(out, either, facts, token, self.started.elapsed(), polls)),
+            Ok(outcome) if !self.json => {
+                sink.write(|out| report::write_plain(out, outcome, facts, token))
+            }
+            either => sink.write(|out| {
+                report::write_json(out, either, facts, token, self.started.elapsed(), polls)
+            }),
         }
     }
 
@@ -125,24 +151,38 @@ impl State {
 
     /// What a run is said to wait for, where that is a person.
     pub fn person(&self) -> Option<String> {
-        let state = self.facts.state.as_deref().filter(|state| WAITING_FOR_A_PERSON.contains(state))?;
+        let state = self
+            .facts
+            .state
+            .as_deref()
+            .filter(|state| WAITING_FOR_A_PERSON.contains(state))?;
         Some(format!("the run waits for a person ({state})"))
     }
 
     /// What it means for the command to be ended now: by a signal, else because `what` says that time is up.
     pub fn cut_short(&self, signal: Option<u8>, what: &str) -> Error {
         const NOTHING: &str = "nothing was started";
-        let trouble = self.trouble.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+        let trouble = self
+            .trouble
+            .as_deref()
+            .map(|why| format!(" ({why})"))
+            .unwrap_or_default();
         let (exit, meaning) = match (self.phase, &self.trouble) {
             (Phase::Unsent, Some(why)) if why.contains(NOTHING) => (Exit::Unreachable, why.clone()),
             (Phase::Unsent, _) => (Exit::Unreachable, format!("{NOTHING}{trouble}")),
             (Phase::Sent, _) => (Exit::Unknown, self.facts.may_have_started()),
             (Phase::Telling, _) => (Exit::TimedOut, "the result was being written".to_owned()),
             (Phase::Started | Phase::Settled(_), _) => {
-                let person = self.person().map(|why| format!("; {why}")).unwrap_or_default();
+                let person = self
+                    .person()
+                    .map(|why| format!("; {why}"))
+                    .unwrap_or_default();
                 (Exit::TimedOut, format!("the run goes on{trouble}{person}"))
             }
         };
-        Error::new(signal.map_or(exit, Exit::Signal), format!("{what}; {meaning}"))
+        Error::new(
+            signal.map_or(exit, Exit::Signal),
+            format!("{what}; {meaning}"),
+        )
     }
 }

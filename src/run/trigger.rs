@@ -10,7 +10,9 @@ use crate::output::exit::{Error, error};
 pub fn trigger(api: &Api, body: &[u8]) -> Result<Triggered, Error> {
     let shared = api.shared;
     api.until_settled("trigger", ATTEMPTS, |attempt| {
-        shared.console.detail(|| format!("trigger: attempt {attempt}, {} bytes", body.len()));
+        shared
+            .console
+            .detail(|| format!("trigger: attempt {attempt}, {} bytes", body.len()));
         api.tell_sent("POST", "/agents/trigger", body);
         let reply = api.client.trigger(body, |status| {
             // It counts at once, whatever becomes of the body: turned away is as good as never sent.
@@ -44,19 +46,34 @@ fn judge(api: &Api, reply: &Reply) -> Attempt<Triggered> {
         },
         429 => {
             let refusal = api.refusal(reply);
-            let error = error!(Unreachable: "nothing was started: the trigger was answered {refusal}");
-            return Err(Failure::Transient(Error { http_status, ..error }, reply.retry_after));
+            let error =
+                error!(Unreachable: "nothing was started: the trigger was answered {refusal}");
+            return Err(Failure::Transient(
+                Error {
+                    http_status,
+                    ..error
+                },
+                reply.retry_after,
+            ));
         }
         300..=499 => error!(Refused: "the API refused the trigger with {}", api.refusal(reply)),
-        _ => api.shared.may_have_started(&format!("the trigger was answered {}", api.quote(reply))),
+        _ => api
+            .shared
+            .may_have_started(&format!("the trigger was answered {}", api.quote(reply))),
     };
-    Err(Failure::Permanent(Error { http_status, ..error }))
+    Err(Failure::Permanent(Error {
+        http_status,
+        ..error
+    }))
 }
 
 fn judge_error(api: &Api, error: &TransportError) -> Failure {
     if api.shared.lock().phase == Phase::Unsent {
         return api.unreached(error, "; nothing was started");
     }
-    let what = format!("no reply to the trigger: {}", api.token.clean(&error.message));
+    let what = format!(
+        "no reply to the trigger: {}",
+        api.token.clean(&error.message)
+    );
     Failure::Permanent(api.shared.may_have_started(&what))
 }

@@ -35,10 +35,24 @@ struct Wait<'a> {
 /// command, and nothing by this one.
 /// Errors: `Failed`: it ended without success. `Unknown`, or where it was resumed `Refused`: the API will not say how
 /// it ended. Where it was resumed also `Unreachable`: the server cannot be trusted.
-pub fn until_over(api: &Api, run: &Run, resumed: bool, interval: Option<Duration>) -> Result<Outcome, Error> {
+pub fn until_over(
+    api: &Api,
+    run: &Run,
+    resumed: bool,
+    interval: Option<Duration>,
+) -> Result<Outcome, Error> {
     let (begun, trusted) = (Instant::now(), !resumed);
     let last = (begun, false);
-    let mut wait = Wait { api, run, resumed, begun, last, updates: 0, trusted, unexplained: None };
+    let mut wait = Wait {
+        api,
+        run,
+        resumed,
+        begun,
+        last,
+        updates: 0,
+        trusted,
+        unexplained: None,
+    };
     let mut warned = false;
     loop {
         let poll = api.until_settled("poll", u32::MAX, |_| wait.poll())?;
@@ -47,7 +61,11 @@ pub fn until_over(api: &Api, run: &Run, resumed: bool, interval: Option<Duration
             (Some(ending), _) => return wait.conclude(ending),
             (None, "complete" | "failed" | "cancelled") if was_over => {
                 let why = format!("it is {}, without a result and without a reason", poll.kind);
-                return wait.conclude(Ending::Failure { details: None, otherwise: why, output: None });
+                return wait.conclude(Ending::Failure {
+                    details: None,
+                    otherwise: why,
+                    output: None,
+                });
             }
             (None, "complete" | "failed" | "cancelled") => {
                 wait.unexplained = Some(wait.last.1);
@@ -58,7 +76,9 @@ pub fn until_over(api: &Api, run: &Run, resumed: bool, interval: Option<Duration
             (None, unknown) if !warned => {
                 warned = true;
                 let kind = api.token.clean(unknown);
-                api.shared.console.say(format!("warning: the run's state '{kind}' is not known; still waiting"));
+                api.shared.console.say(format!(
+                    "warning: the run's state '{kind}' is not known; still waiting"
+                ));
             }
             (None, _) => {}
         }
@@ -78,13 +98,23 @@ impl Wait<'_> {
         };
         self.last = (Instant::now(), in_full);
         let Run { studio_id, job_id } = self.run;
-        let query = if in_full { "" } else { "?ending_update_only=true" };
-        let reply = self.api.get(&format!("/studios/{studio_id}/async_poll/{job_id}{query}")).map_err(|error| {
-            if error.is_certificate && !self.trusted {
-                return self.api.unreached(&error, "");
-            }
-            Failure::Transient(error!(Unknown: "{}", self.api.token.clean(&error.message)), None)
-        })?;
+        let query = if in_full {
+            ""
+        } else {
+            "?ending_update_only=true"
+        };
+        let reply = self
+            .api
+            .get(&format!("/studios/{studio_id}/async_poll/{job_id}{query}"))
+            .map_err(|error| {
+                if error.is_certificate && !self.trusted {
+                    return self.api.unreached(&error, "");
+                }
+                Failure::Transient(
+                    error!(Unknown: "{}", self.api.token.clean(&error.message)),
+                    None,
+                )
+            })?;
         self.trusted = true;
         self.judge(&format!("poll {polls}"), &reply)
     }
@@ -95,16 +125,36 @@ impl Wait<'_> {
         if !(200..300).contains(&status) {
             api.tell_reply(name, reply, "");
             if status == 404 && self.begun.elapsed() < NOT_FOUND_GRACE {
-                return Ok(Poll { kind: "inprogress".to_owned(), ending: None, updates: 0 });
+                return Ok(Poll {
+                    kind: "inprogress".to_owned(),
+                    ending: None,
+                    updates: 0,
+                });
             }
             if matches!(status, 408 | 425 | 429 | 500..) {
                 let error = error!(Unknown: "the poll was answered {}", api.quote(reply));
-                return Err(Failure::Transient(Error { http_status, ..error }, reply.retry_after));
+                return Err(Failure::Transient(
+                    Error {
+                        http_status,
+                        ..error
+                    },
+                    reply.retry_after,
+                ));
             }
             // What was resumed was not started here.
-            let exit = if self.resumed { Exit::Refused } else { Exit::Unknown };
-            let error = Error::new(exit, format!("the API refused the poll with {}", api.refusal(reply)));
-            return Err(Failure::Permanent(Error { http_status, ..error }));
+            let exit = if self.resumed {
+                Exit::Refused
+            } else {
+                Exit::Unknown
+            };
+            let error = Error::new(
+                exit,
+                format!("the API refused the poll with {}", api.refusal(reply)),
+            );
+            return Err(Failure::Permanent(Error {
+                http_status,
+                ..error
+            }));
         }
         let mut fresh = Vec::new();
         let poll = Poll::parse(&reply.body, |index, kind| {
@@ -115,11 +165,14 @@ impl Wait<'_> {
         let poll = poll.map_err(|why| {
             api.tell_reply(name, reply, "");
             let (quoted, suspicion) = (api.quote(reply), suspicion(reply));
-            let error = error!(Unknown: "the poll's reply is not understood ({why}: {quoted}){suspicion}");
+            let error =
+                error!(Unknown: "the poll's reply is not understood ({why}: {quoted}){suspicion}");
             Failure::Transient(error, None)
         })?;
         api.tell_reply(name, reply, &format!(", {}", api.token.clean(&poll.kind)));
-        fresh.into_iter().for_each(|kind| console.trace(|| format!("update: {kind}")));
+        fresh
+            .into_iter()
+            .for_each(|kind| console.trace(|| format!("update: {kind}")));
         self.updates = self.updates.max(poll.updates);
         Ok(poll)
     }
@@ -128,11 +181,22 @@ impl Wait<'_> {
     fn conclude(&self, ending: Ending) -> Result<Outcome, Error> {
         let (details, otherwise, output) = match ending {
             Ending::Success(output) => return Ok(Outcome::Answered(output)),
-            Ending::Failure { details, otherwise, output } => (details, otherwise, output),
+            Ending::Failure {
+                details,
+                otherwise,
+                output,
+            } => (details, otherwise, output),
         };
-        let named = self.api.token.clean(&details.as_deref().map(wire::error_text).unwrap_or_default());
+        let named = self
+            .api
+            .token
+            .clean(&details.as_deref().map(wire::error_text).unwrap_or_default());
         let why = [named, otherwise].into_iter().find(|why| !why.is_empty());
         let why = why.unwrap_or_else(|| "it gives no reason".to_owned());
-        Err(Error { details, output, ..error!(Failed: "the run ended without success: {why} (run {})", self.run) })
+        Err(Error {
+            details,
+            output,
+            ..error!(Failed: "the run ended without success: {why} (run {})", self.run)
+        })
     }
 }

@@ -45,7 +45,9 @@ pub fn start(shared: &Arc<Shared>) -> io::Result<()> {
                 end(&shared, None);
             }
             // Every failure of either is one more round.
-            let _ = wakes.set_read_timeout(remaining).and_then(|()| wakes.read(&mut [0]));
+            let _ = wakes
+                .set_read_timeout(remaining)
+                .and_then(|()| wakes.read(&mut [0]));
             if let signal @ 1.. = caught.load(Ordering::SeqCst) {
                 end(&shared, Some(signal as u8));
             }
@@ -59,15 +61,23 @@ pub fn start(shared: &Arc<Shared>) -> io::Result<()> {
 fn ignored_mask() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 fn end(shared: &Arc<Shared>, signal: Option<u8>) -> ! {
     // Held to the very end: no trigger begins any more, nothing is settled, and the main thread says nothing.
     let mut state = shared.lock_after_telling(LAST_WRITE);
-    let passed = format!("the timeout of {:?} passed", shared.timeout.unwrap_or_default());
+    let passed = format!(
+        "the timeout of {:?} passed",
+        shared.timeout.unwrap_or_default()
+    );
     let what = signal.map_or(passed, |signal| format!("ended by signal {signal}"));
-    let (phase, facts, error) = (state.phase, state.facts.clone(), state.cut_short(signal, &what));
+    let (phase, facts, error) = (
+        state.phase,
+        state.facts.clone(),
+        state.cut_short(signal, &what),
+    );
     let (exit, words) = match phase {
         Phase::Settled(exit) => (exit, mem::take(&mut state.words)),
         _ => (error.exit, facts.words(&error)),
@@ -85,7 +95,10 @@ fn end(shared: &Arc<Shared>, signal: Option<u8>) -> ! {
         }
     });
     shared.console.flush(Some(LAST_WORDS));
-    if told.recv_timeout(LAST_WORDS.saturating_sub(begun.elapsed())).is_err() {
+    if told
+        .recv_timeout(LAST_WORDS.saturating_sub(begun.elapsed()))
+        .is_err()
+    {
         let discarded = in_the_background(shared, |shared| shared.sink().discard());
         let _ = discarded.recv_timeout(LAST_REMOVAL);
     }
@@ -93,7 +106,10 @@ fn end(shared: &Arc<Shared>, signal: Option<u8>) -> ! {
 }
 
 /// Does something that may block. Its receiver hears when it is done, or that no thread could be had for it.
-fn in_the_background(shared: &Arc<Shared>, act: impl FnOnce(&Shared) + Send + 'static) -> mpsc::Receiver<()> {
+fn in_the_background(
+    shared: &Arc<Shared>,
+    act: impl FnOnce(&Shared) + Send + 'static,
+) -> mpsc::Receiver<()> {
     let (done, finished) = mpsc::channel();
     let shared = Arc::clone(shared);
     // Dropped with the closure where there is no thread, which ends the wait.

@@ -39,13 +39,18 @@ struct Run {
 
 impl Api {
     pub fn new(course: Course) -> Api {
-        Api { course, runs: Mutex::new(HashMap::new()) }
+        Api {
+            course,
+            runs: Mutex::new(HashMap::new()),
+        }
     }
 
     pub fn answer(&self, request: &Request) -> Reply {
         let parts: Vec<&str> = request.path().split('/').collect();
         // What is told of an agent is told to everyone.
-        if let ("GET", ["", "latest", "agents", agent, "get"]) = (request.method.as_str(), parts.as_slice()) {
+        if let ("GET", ["", "latest", "agents", agent, "get"]) =
+            (request.method.as_str(), parts.as_slice())
+        {
             return match *agent {
                 "missing" => Reply::error(404, "Agent missing not found", "agent_not_found"),
                 agent => Reply::json(
@@ -62,17 +67,35 @@ impl Api {
             Some(TOKEN) => {}
             Some(token) => {
                 let id = token.split(':').next().unwrap();
-                return Reply::error(400, &format!("User key with id {id} not found"), "unset_error_type");
+                return Reply::error(
+                    400,
+                    &format!("User key with id {id} not found"),
+                    "unset_error_type",
+                );
             }
         }
         match (request.method.as_str(), parts.as_slice()) {
             ("POST", ["", "latest", "agents", "trigger"]) => self.trigger(&request.body),
-            ("GET", ["", "latest", "auth", "info"]) => {
-                Reply::json(200, json!({"user_id": "demo-user", "key_id": "demo-key", "permissions": []}))
-            }
-            ("GET", ["", "latest", "studios", "agent_empty_chain_inline", "async_poll", job]) => {
+            ("GET", ["", "latest", "auth", "info"]) => Reply::json(
+                200,
+                json!({"user_id": "demo-user", "key_id": "demo-key", "permissions": []}),
+            ),
+            (
+                "GET",
+                [
+                    "",
+                    "latest",
+                    "studios",
+                    "agent_empty_chain_inline",
+                    "async_poll",
+                    job,
+                ],
+            ) => {
                 let only_ending = request.query("ending_update_only") == Some("true");
-                let after = request.query("after_message_id").and_then(|id| id.parse().ok()).unwrap_or(0);
+                let after = request
+                    .query("after_message_id")
+                    .and_then(|id| id.parse().ok())
+                    .unwrap_or(0);
                 self.poll(job, only_ending, after)
             }
             _ => Reply::new(
@@ -84,7 +107,13 @@ impl Api {
     }
 
     fn trigger(&self, body: &[u8]) -> Reply {
-        let invalid = |what: &str| Reply::error(422, &format!("Body Validation Error: {what}"), "validation_error");
+        let invalid = |what: &str| {
+            Reply::error(
+                422,
+                &format!("Body Validation Error: {what}"),
+                "validation_error",
+            )
+        };
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
             return invalid("must be object");
         };
@@ -109,7 +138,11 @@ impl Api {
             "agent_id": agent_id,
             "state": "running",
         });
-        let run = Run { started: Instant::now(), polls: 0, said: said.to_owned() };
+        let run = Run {
+            started: Instant::now(),
+            polls: 0,
+            said: said.to_owned(),
+        };
         runs.insert(job_id, run);
         Reply::json(200, reply)
     }
@@ -123,7 +156,11 @@ impl Api {
             run.polls += 1;
             (run.started, run.polls, run.said.clone())
         };
-        let Course { takes, held, history } = self.course;
+        let Course {
+            takes,
+            held,
+            history,
+        } = self.course;
         let mut kind = "inprogress";
         if polls.is_multiple_of(2) && started.elapsed() < takes {
             thread::sleep(held.min(takes.saturating_sub(started.elapsed())));
@@ -131,7 +168,11 @@ impl Api {
         }
         let over = started.elapsed() >= takes;
         let share = started.elapsed().as_secs_f64() / takes.as_secs_f64().max(0.001);
-        let shown = if over { history } else { (history as f64 * share) as usize };
+        let shown = if over {
+            history
+        } else {
+            (history as f64 * share) as usize
+        };
         let mut updates: Vec<Value> = match only_ending {
             true => Vec::new(),
             false => (after.min(shown)..shown).map(update).collect(),
@@ -155,7 +196,10 @@ impl Api {
             });
         }
         let last_message_id = shown + usize::from(over);
-        Reply::json(200, json!({"type": kind, "updates": updates, "last_message_id": last_message_id}))
+        Reply::json(
+            200,
+            json!({"type": kind, "updates": updates, "last_message_id": last_message_id}),
+        )
     }
 }
 

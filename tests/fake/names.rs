@@ -36,10 +36,27 @@ pub fn serve(answer: fn(&str) -> Answer) {
             // A response, with no more than the question and an address where there is one.
             let mut reply = query[..question_end].to_vec();
             reply[2] = 0x81;
-            reply[3] = if matches!(answer, Answer::Known(..)) { 0x80 } else { 0x83 };
+            reply[3] = if matches!(answer, Answer::Known(..)) {
+                0x80
+            } else {
+                0x83
+            };
             reply[6..12].copy_from_slice(&[0, u8::from(!address.is_empty()), 0, 0, 0, 0]);
             if !address.is_empty() {
-                reply.extend_from_slice(&[0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 0, 0, address.len() as u8]);
+                reply.extend_from_slice(&[
+                    0xc0,
+                    12,
+                    0,
+                    kind,
+                    0,
+                    1,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    address.len() as u8,
+                ]);
                 reply.extend_from_slice(&address);
             }
             socket.send_to(&reply, from).unwrap();

@@ -30,7 +30,10 @@ pub struct Request {
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let mut found = self
+            .headers
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
         let value = found.next().map(|(_, value)| value.as_str());
         assert!(found.next().is_none(), "{name} was sent twice");
         value
@@ -46,7 +49,10 @@ impl Request {
 
     pub fn query(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
-        query.split('&').filter_map(|pair| pair.split_once('=')).find_map(|(key, value)| (key == name).then_some(value))
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find_map(|(key, value)| (key == name).then_some(value))
     }
 }
 
@@ -73,7 +79,10 @@ pub struct Reply(pub Vec<Step>);
 impl Reply {
     pub fn new(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Reply {
         let body = body.as_ref();
-        let mut head = format!("HTTP/1.1 {status} Status\r\nContent-Length: {}\r\n", body.len());
+        let mut head = format!(
+            "HTTP/1.1 {status} Status\r\nContent-Length: {}\r\n",
+            body.len()
+        );
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -94,7 +103,10 @@ impl Reply {
 
     /// The API's envelope for an error.
     pub fn error(status: u16, message: &str, error_type: &str) -> Reply {
-        Reply::json(status, serde_json::json!({"message": message, "error_type": error_type}))
+        Reply::json(
+            status,
+            serde_json::json!({"message": message, "error_type": error_type}),
+        )
     }
 
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Reply {
@@ -155,8 +167,15 @@ impl Server {
     ) -> io::Result<Server> {
         Server::raw(listener, move |stream, connection, shared| match &tls {
             Some(config) => {
-                let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
-                serve(StreamOwned::new(session, stream.try_clone()?), &stream, connection, shared, &answer)
+                let session =
+                    ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+                serve(
+                    StreamOwned::new(session, stream.try_clone()?),
+                    &stream,
+                    connection,
+                    shared,
+                    &answer,
+                )
             }
             None => serve(stream.try_clone()?, &stream, connection, shared, &answer),
         })
@@ -188,7 +207,11 @@ impl Server {
                 let Ok(stream) = stream else { continue };
                 stream.set_nodelay(true).unwrap();
                 let connection = accepting.connections.fetch_add(1, Ordering::SeqCst);
-                accepting.open.lock().unwrap().insert(connection, stream.try_clone().unwrap());
+                accepting
+                    .open
+                    .lock()
+                    .unwrap()
+                    .insert(connection, stream.try_clone().unwrap());
                 let (handle, shared) = (Arc::clone(&handle), Arc::clone(&accepting));
                 thread::spawn(move || {
                     // A client that goes away is no failure of the server's.
@@ -231,7 +254,9 @@ fn serve<S: Read + Write>(
 ) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read_request(&mut stream, connection)? {
-        let closes = request.header("Connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let closes = request
+            .header("Connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"));
         for step in answer(request).0 {
             match step {
                 Step::Send(bytes) => {
@@ -267,7 +292,10 @@ fn reset(socket: &TcpStream) -> io::Result<()> {
 }
 
 /// The next request, or `None` where the client has closed.
-fn read_request(stream: &mut BufReader<impl Read + Write>, connection: usize) -> io::Result<Option<Request>> {
+fn read_request(
+    stream: &mut BufReader<impl Read + Write>,
+    connection: usize,
+) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -291,14 +319,25 @@ fn read_request(stream: &mut BufReader<impl Read + Write>, connection: usize) ->
         if line.is_empty() {
             break;
         }
-        let (name, value) = line.split_once(':').ok_or_else(|| io::Error::other("not a header"))?;
-        request.headers.push((name.to_owned(), value.trim().to_owned()));
+        let (name, value) = line
+            .split_once(':')
+            .ok_or_else(|| io::Error::other("not a header"))?;
+        request
+            .headers
+            .push((name.to_owned(), value.trim().to_owned()));
     }
-    if request.header("Expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
-        stream.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+    if request
+        .header("Expect")
+        .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+    {
+        stream
+            .get_mut()
+            .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         stream.get_mut().flush()?;
     }
-    let length = request.header("Content-Length").map_or(0, |value| value.parse().expect("a length"));
+    let length = request
+        .header("Content-Length")
+        .map_or(0, |value| value.parse().expect("a length"));
     request.body = vec![0; length];
     stream.read_exact(&mut request.body)?;
     Ok(Some(request))

@@ -36,7 +36,14 @@ pub fn full_pipe() -> (PipeReader, PipeWriter) {
 
 fn fifo(folder: &Folder, name: &str) -> PathBuf {
     let path = folder.0.join(name);
-    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &path,
+        rustix::fs::FileType::Fifo,
+        Mode::RWXU,
+        0,
+    )
+    .unwrap();
     path
 }
 
@@ -48,7 +55,12 @@ enum End {
 
 /// Starts the command, brings its end about once `reached` says so, holds it to a second, and gives what it wrote into
 /// the pipes that are read.
-fn ends_in_time(command: Cmd, end: &End, prepare: impl FnOnce(&mut Command) -> &mut Command, reached: impl FnOnce()) {
+fn ends_in_time(
+    command: Cmd,
+    end: &End,
+    prepare: impl FnOnce(&mut Command) -> &mut Command,
+    reached: impl FnOnce(),
+) {
     let _timed = crate::timed();
     let mut command = match end {
         End::Signal(..) => command.args(["--timeout", "60s"]),
@@ -73,7 +85,10 @@ fn ends_in_time(command: Cmd, end: &End, prepare: impl FnOnce(&mut Command) -> &
     let status = wait_within(&mut child, Duration::from_secs(20));
     let took = since.elapsed();
     assert_eq!(status.code(), Some(code), "after {took:?}");
-    assert!(took < A_SECOND, "took {took:?} beyond the signal or the deadline");
+    assert!(
+        took < A_SECOND,
+        "took {took:?} beyond the signal or the deadline"
+    );
 }
 
 fn both(code: i32) -> [End; 2] {
@@ -98,7 +113,12 @@ fn details_that_nobody_reads() {
         let api = waiting();
         let (_unread, full) = full_pipe();
         let command = relevance_run(&api).args(["-v", "-i", "10ms", "Hello"]);
-        ends_in_time(command, &end, |command| command.stdout(Stdio::null()).stderr(full), || api.wait_for_requests(5));
+        ends_in_time(
+            command,
+            &end,
+            |command| command.stdout(Stdio::null()).stderr(full),
+            || api.wait_for_requests(5),
+        );
     }
 }
 
@@ -107,15 +127,32 @@ fn details_that_nobody_reads() {
 fn an_answer_does_not_wait_for_details() {
     for option in ["-v", "-vv"] {
         let _timed = crate::timed();
-        let api = Script::run().poll(in_progress()).poll(answered("Hi!")).start();
+        let api = Script::run()
+            .poll(in_progress())
+            .poll(answered("Hi!"))
+            .start();
         let (_unread, full) = full_pipe();
         let (answer, stdout) = std::io::pipe().unwrap();
-        let mut command = relevance_run(&api).args([option, "-i", "1ms", "-t", "60s", "Hello"]).command;
-        let mut child = command.stdin(Stdio::null()).stdout(stdout).stderr(full).spawn().unwrap();
+        let mut command = relevance_run(&api)
+            .args([option, "-i", "1ms", "-t", "60s", "Hello"])
+            .command;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(full)
+            .spawn()
+            .unwrap();
         drop(command);
         let begun = Instant::now();
-        assert_eq!(wait_within(&mut child, Duration::from_secs(20)).code(), Some(0));
-        assert!(begun.elapsed() < Duration::from_secs(2), "took {:?}", begun.elapsed());
+        assert_eq!(
+            wait_within(&mut child, Duration::from_secs(20)).code(),
+            Some(0)
+        );
+        assert!(
+            begun.elapsed() < Duration::from_secs(2),
+            "took {:?}",
+            begun.elapsed()
+        );
         assert_eq!(all(answer), "Hi!\n");
     }
 }
@@ -127,7 +164,9 @@ fn a_terminal_stopped_with_ctrl_s() {
             let screen = Screen::new(80);
             tcflow(&screen.terminal, Action::OOff).unwrap();
             let api = waiting();
-            let command = relevance_run(&api).env("TERM", "xterm").args([option, "-i", "10ms", "Hello"]);
+            let command = relevance_run(&api)
+                .env("TERM", "xterm")
+                .args([option, "-i", "10ms", "Hello"]);
             let terminal = || screen.terminal.try_clone().unwrap();
             let (result, stdout) = std::io::pipe().unwrap();
             ends_in_time(
@@ -138,7 +177,11 @@ fn a_terminal_stopped_with_ctrl_s() {
             );
             // Standard output works, and has what there is to tell.
             let told = all(result);
-            assert_eq!(told.contains(r#""job_id":"job-1""#), option == "--json", "{told}");
+            assert_eq!(
+                told.contains(r#""job_id":"job-1""#),
+                option == "--json",
+                "{told}"
+            );
         }
     }
 }
@@ -152,10 +195,22 @@ fn a_result_that_nobody_takes() {
             let api = Script::run().poll(answered("Hi!")).start();
             let (_unread, full) = full_pipe();
             let (messages, stderr) = std::io::pipe().unwrap();
-            let command = relevance_run(&api).args(if json { vec!["--json", "Hello"] } else { vec!["Hello"] });
-            ends_in_time(command, &end, |it| it.stdout(full).stderr(stderr), || api.wait_for_requests(2));
+            let command = relevance_run(&api).args(if json {
+                vec!["--json", "Hello"]
+            } else {
+                vec!["Hello"]
+            });
+            ends_in_time(
+                command,
+                &end,
+                |it| it.stdout(full).stderr(stderr),
+                || api.wait_for_requests(2),
+            );
             let said = all(messages);
-            assert!(said.ends_with(RESUME) && said.lines().count() == 2, "{said}");
+            assert!(
+                said.ends_with(RESUME) && said.lines().count() == 2,
+                "{said}"
+            );
         }
     }
     // The same for the object that tells of the deadline itself.
@@ -164,7 +219,12 @@ fn a_result_that_nobody_takes() {
         let (_unread, full) = full_pipe();
         let (messages, stderr) = std::io::pipe().unwrap();
         let command = relevance_run(&api).args(["--json", "Hello"]);
-        ends_in_time(command, &end, |it| it.stdout(full).stderr(stderr), || api.wait_for_requests(2));
+        ends_in_time(
+            command,
+            &end,
+            |it| it.stdout(full).stderr(stderr),
+            || api.wait_for_requests(2),
+        );
         assert!(all(messages).ends_with(RESUME));
     }
 }
@@ -174,11 +234,22 @@ fn a_result_for_a_fifo_that_nobody_reads() {
     for no_wait in [false, true] {
         for end in both(124) {
             let folder = Folder::new();
-            let script = if no_wait { Script::run() } else { Script::run().poll(answered("Hi!")) };
+            let script = if no_wait {
+                Script::run()
+            } else {
+                Script::run().poll(answered("Hi!"))
+            };
             let api = script.start();
             let (messages, stderr) = std::io::pipe().unwrap();
-            let command = relevance_run(&api).arg("-o").arg(fifo(&folder, "fifo")).args(["--json", "Hello"]);
-            let command = if no_wait { command.arg("--no-wait") } else { command };
+            let command = relevance_run(&api)
+                .arg("-o")
+                .arg(fifo(&folder, "fifo"))
+                .args(["--json", "Hello"]);
+            let command = if no_wait {
+                command.arg("--no-wait")
+            } else {
+                command
+            };
             ends_in_time(
                 command,
                 &end,
@@ -194,26 +265,48 @@ fn a_result_for_a_fifo_that_nobody_reads() {
 /// A refusal and a usage error are what they are, whether they can be told or not.
 #[test]
 fn a_settled_outcome_keeps_its_code() {
-    let refusing = || Script::new().trigger(Reply::error(422, "no such field", "x")).start();
+    let refusing = || {
+        Script::new()
+            .trigger(Reply::error(422, "no such field", "x"))
+            .start()
+    };
     for end in both(3) {
         // The JSON cannot be written, the message can.
         let (folder, api) = (Folder::new(), refusing());
         let (messages, stderr) = std::io::pipe().unwrap();
-        let command = relevance_run(&api).arg("-o").arg(fifo(&folder, "fifo")).args(["--json", "Hello"]);
-        ends_in_time(command, &end, |it| it.stderr(stderr), || api.wait_for_requests(1));
+        let command = relevance_run(&api)
+            .arg("-o")
+            .arg(fifo(&folder, "fifo"))
+            .args(["--json", "Hello"]);
+        ends_in_time(
+            command,
+            &end,
+            |it| it.stderr(stderr),
+            || api.wait_for_requests(1),
+        );
         let said = all(messages);
         assert!(said.contains("422") && said.lines().count() == 1, "{said}");
         // Neither can.
         let (api, (_unread, full)) = (refusing(), full_pipe());
         let error = full.try_clone().unwrap();
         let command = relevance_run(&api).args(["--json", "Hello"]);
-        ends_in_time(command, &end, |it| it.stdout(full).stderr(error), || api.wait_for_requests(1));
+        ends_in_time(
+            command,
+            &end,
+            |it| it.stdout(full).stderr(error),
+            || api.wait_for_requests(1),
+        );
     }
     for end in both(1) {
         let fail = crate::script::poll("failed", serde_json::json!({"type": "chain-fail"}));
         let (api, (_unread, full)) = (Script::run().poll(fail).start(), full_pipe());
         let command = relevance_run(&api).arg("Hello");
-        ends_in_time(command, &end, |it| it.stdout(Stdio::null()).stderr(full), || api.wait_for_requests(2));
+        ends_in_time(
+            command,
+            &end,
+            |it| it.stdout(Stdio::null()).stderr(full),
+            || api.wait_for_requests(2),
+        );
     }
     // Of the command line, and of the environment.
     for command in [bare().arg("--typo"), bare().arg("Hello")] {
@@ -232,18 +325,29 @@ fn inlets_that_nobody_writes_to() {
     let with = |name: &str, path: &Path| relevance_run(&api).env(name, path).arg("Hello");
     for end in both(4) {
         for (command, what) in [
-            (with("RELEVANCE_AUTH_TOKEN_FILE", &path).unset("RELEVANCE_AUTH_TOKEN"), "RELEVANCE_AUTH_TOKEN_FILE"),
+            (
+                with("RELEVANCE_AUTH_TOKEN_FILE", &path).unset("RELEVANCE_AUTH_TOKEN"),
+                "RELEVANCE_AUTH_TOKEN_FILE",
+            ),
             (with("SSL_CERT_FILE", &path), "SSL_CERT_FILE"),
             (relevance_run(&api).arg("--file").arg(&path), "--file"),
         ] {
             let (messages, stderr) = std::io::pipe().unwrap();
             ends_in_time(command, &end, |it| it.stderr(stderr), || {});
             let said = all(messages);
-            assert!(said.contains(what) && said.contains("nothing was started"), "{said}");
+            assert!(
+                said.contains(what) && said.contains("nothing was started"),
+                "{said}"
+            );
         }
         let (messages, stderr) = std::io::pipe().unwrap();
         let (silent, _open) = std::io::pipe().unwrap();
-        ends_in_time(relevance_run(&api), &end, |it| it.stdin(silent).stderr(stderr), || {});
+        ends_in_time(
+            relevance_run(&api),
+            &end,
+            |it| it.stdin(silent).stderr(stderr),
+            || {},
+        );
         assert!(all(messages).contains("still reading standard input"));
     }
     assert!(api.requests().is_empty());
@@ -257,7 +361,11 @@ fn nothing_half_written_is_left() {
     for delay in [0, 1, 2, 4, 8, 16, 32] {
         let api = Script::run().poll(answered(&long)).start();
         let file = folder.0.join("answer");
-        let running = relevance_run(&api).arg("-o").arg(&file).arg("Hello").spawn();
+        let running = relevance_run(&api)
+            .arg("-o")
+            .arg(&file)
+            .arg("Hello")
+            .spawn();
         api.wait_for_requests(2);
         std::thread::sleep(Duration::from_millis(delay));
         running.signal(Signal::TERM);
@@ -279,13 +387,21 @@ fn a_closed_standard_output_is_no_place_for_an_answer() {
     for script in [r#"exec "$RUN" "$@" >&-"#, r#"exec "$RUN" "$@" <&- >&-"#] {
         let api = Script::run().poll(answered("Hi!")).start();
         let output = relevance_run(&api).arg("Hello").in_shell(script).run();
-        output.fails(5, &["cannot write the result to standard output"]).resumes(RUN);
+        output
+            .fails(5, &["cannot write the result to standard output"])
+            .resumes(RUN);
     }
     // With the result in a file nothing is amiss.
     let (folder, api) = (Folder::new(), Script::run().poll(answered("Hi!")).start());
-    let command = relevance_run(&api).arg("-o").arg(folder.0.join("answer")).arg("Hello");
+    let command = relevance_run(&api)
+        .arg("-o")
+        .arg(folder.0.join("answer"))
+        .arg("Hello");
     command.in_shell(r#"exec "$RUN" "$@" >&-"#).run().exits(0);
-    assert_eq!(std::fs::read_to_string(folder.0.join("answer")).unwrap(), "Hi!\n");
+    assert_eq!(
+        std::fs::read_to_string(folder.0.join("answer")).unwrap(),
+        "Hi!\n"
+    );
 }
 
 /// A result that is nearly written when the signal comes is written, and the run is over.
@@ -295,7 +411,12 @@ fn a_result_that_is_nearly_written_is_waited_for() {
     let api = Script::run().poll(answered("Hi!")).start();
     let (mut reader, full) = full_pipe();
     let mut command = relevance_run(&api).arg("Hello").command;
-    let mut child = command.stdin(Stdio::null()).stdout(full).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(full)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     drop(command);
     api.wait_for_requests(2);
     std::thread::sleep(Duration::from_millis(150));
@@ -304,5 +425,8 @@ fn a_result_that_is_nearly_written_is_waited_for() {
     let mut all = String::new();
     reader.read_to_string(&mut all).unwrap();
     assert!(all.ends_with("Hi!\n"));
-    assert_eq!(wait_within(&mut child, Duration::from_secs(20)).code(), Some(0));
+    assert_eq!(
+        wait_within(&mut child, Duration::from_secs(20)).code(),
+        Some(0)
+    );
 }

@@ -20,7 +20,8 @@ pub const LIMIT: Duration = Duration::from_secs(120);
 
 pub fn binary() -> PathBuf {
     // `make test` names the static binary; `cargo test` alone takes the one it built.
-    std::env::var_os("RELEVANCE_RUN").map_or_else(|| env!("CARGO_BIN_EXE_relevance-run").into(), PathBuf::from)
+    std::env::var_os("RELEVANCE_RUN")
+        .map_or_else(|| env!("CARGO_BIN_EXE_relevance-run").into(), PathBuf::from)
 }
 
 /// The command with the environment of a user of `api`.
@@ -35,7 +36,10 @@ pub fn relevance_run(api: &Scripted) -> Cmd {
 /// would rightly ignore them too.
 fn heeding_signals(program: &Path) -> Command {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .unwrap_or("0");
     if u64::from_str_radix(mask.trim(), 16).unwrap_or(0) & 0b110 == 0 {
         return Command::new(program);
     }
@@ -68,7 +72,10 @@ pub struct Output {
 
 impl From<Command> for Cmd {
     fn from(command: Command) -> Cmd {
-        Cmd { command, stdin: None }
+        Cmd {
+            command,
+            stdin: None,
+        }
     }
 }
 
@@ -120,7 +127,11 @@ impl Cmd {
 
     pub fn spawn(mut self) -> Running {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        self.command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        self.command.stdin(if self.stdin.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        });
         let started = Instant::now();
         let mut child = self.command.spawn().expect("the binary");
         if let Some(text) = self.stdin {
@@ -130,7 +141,12 @@ impl Cmd {
         }
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
-        Running { child, stdout, stderr, started }
+        Running {
+            child,
+            stdout,
+            stderr,
+            started,
+        }
     }
 }
 
@@ -219,8 +235,11 @@ impl Output {
     #[track_caller]
     pub fn fails(&self, code: i32, parts: &[&str]) -> &Output {
         self.exits(code).prints("");
-        let lines: Vec<&str> =
-            self.stderr.lines().filter(|line| !line.starts_with("relevance-run: resume with: ")).collect();
+        let lines: Vec<&str> = self
+            .stderr
+            .lines()
+            .filter(|line| !line.starts_with("relevance-run: resume with: "))
+            .collect();
         assert!(lines.len() == 1, "expected one line\n{self}");
         assert!(lines[0].starts_with("relevance-run: "), "{self}");
         self.says(parts)
@@ -236,8 +255,14 @@ impl Output {
 
     #[track_caller]
     pub fn never_says(&self, part: &str) -> &Output {
-        assert!(!self.stderr.contains(part), "{part:?} in standard error\n{self}");
-        assert!(!String::from_utf8_lossy(&self.stdout).contains(part), "{part:?} in standard output\n{self}");
+        assert!(
+            !self.stderr.contains(part),
+            "{part:?} in standard error\n{self}"
+        );
+        assert!(
+            !String::from_utf8_lossy(&self.stdout).contains(part),
+            "{part:?} in standard output\n{self}"
+        );
         self
     }
 
@@ -245,13 +270,19 @@ impl Output {
     #[track_caller]
     pub fn resumes(&self, run: &str) -> &Output {
         let line = format!("relevance-run: resume with: relevance-run --resume {run}");
-        assert!(self.stderr.lines().last() == Some(&line), "expected a resume line\n{self}");
+        assert!(
+            self.stderr.lines().last() == Some(&line),
+            "expected a resume line\n{self}"
+        );
         self
     }
 
     #[track_caller]
     pub fn does_not_resume(&self) -> &Output {
-        assert!(!self.stderr.contains("resume with"), "expected no resume line\n{self}");
+        assert!(
+            !self.stderr.contains("resume with"),
+            "expected no resume line\n{self}"
+        );
         self
     }
 
@@ -282,7 +313,11 @@ pub struct Folder(pub PathBuf);
 impl Folder {
     pub fn new() -> Folder {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
+        let name = format!(
+            "{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::SeqCst)
+        );
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::create_dir_all(&path).unwrap();
         Folder(path)
@@ -297,7 +332,9 @@ impl Folder {
     /// The names of what is in it.
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.0).unwrap();
-        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -319,7 +356,11 @@ pub struct Trusted {
 impl Trusted {
     pub fn new() -> Trusted {
         let (authority, folder) = (Authority::new(), Folder::new());
-        Trusted { pem: folder.file("ca.pem", &authority.pem), authority, _folder: folder }
+        Trusted {
+            pem: folder.file("ca.pem", &authority.pem),
+            authority,
+            _folder: folder,
+        }
     }
 
     /// An API over TLS, by this name, whose run ends at once with the answer `Hi!`.

@@ -21,7 +21,10 @@ fn within_memory(api: &Scripted, arguments: &[&str]) -> Output {
 fn endless() -> Reply {
     let every = Duration::ZERO;
     let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
-    Reply::raw(head).then(Step::Repeat { piece: vec![b' '; 1 << 20], every })
+    Reply::raw(head).then(Step::Repeat {
+        piece: vec![b' '; 1 << 20],
+        every,
+    })
 }
 
 fn huge() -> Reply {
@@ -56,7 +59,8 @@ fn an_answer_of_60_mib() {
 
 #[test]
 fn a_claimed_length_reserves_nothing() {
-    let lie = Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\n{}").then(Step::Close);
+    let lie = Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\n{}")
+        .then(Step::Close);
     let api = Script::run().poll(lie).poll(answered("Hi!")).start();
     within_memory(&api, &["Hello"]).answers("Hi!");
 }
@@ -79,24 +83,44 @@ fn depth_is_no_danger() {
             script = script.poll(Reply::text(200, body));
         }
         let api = script.poll(answered("Hi!")).start();
-        relevance_run(&api).args(["-i", "1ms", "Hello"]).run().answers("Hi!");
+        relevance_run(&api)
+            .args(["-i", "1ms", "Hello"])
+            .run()
+            .answers("Hi!");
         // As the result: it is carried as it is.
-        let body = format!(r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{deep}}}]}}"#);
+        let body = format!(
+            r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{deep}}}]}}"#
+        );
         let api = Script::run().poll(Reply::text(200, &body)).start();
         relevance_run(&api).arg("Hello").run().answers(deep);
         let api = Script::run().poll(Reply::text(200, &body)).start();
         let output = relevance_run(&api).args(["--json", "Hello"]).run();
         output.exits(0);
         assert!(String::from_utf8_lossy(&output.stdout).contains(deep.as_str()));
-        let body = format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":[{deep}]}}]}}"#);
+        let body =
+            format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":[{deep}]}}]}}"#);
         let api = Script::run().poll(Reply::text(200, &body)).start();
-        relevance_run(&api).arg("Hello").run().fails(1, &["without success"]);
+        relevance_run(&api)
+            .arg("Hello")
+            .run()
+            .fails(1, &["without success"]);
         // And in the trigger's reply.
         let body = format!(r#"{{"job_info":{deep}}}"#);
         let api = Script::new().trigger(Reply::text(200, &body)).start();
-        relevance_run(&api).arg("Hello").run().fails(5, &["may have been started"]);
+        relevance_run(&api)
+            .arg("Hello")
+            .run()
+            .fails(5, &["may have been started"]);
         let api = Script::new().trigger(Reply::text(400, deep)).start();
-        assert!(relevance_run(&api).arg("Hello").run().fails(3, &["400"]).stderr.len() < 1000);
+        assert!(
+            relevance_run(&api)
+                .arg("Hello")
+                .run()
+                .fails(3, &["400"])
+                .stderr
+                .len()
+                < 1000
+        );
     }
 }
 
@@ -115,31 +139,49 @@ fn a_header_of_a_megabyte() {
     let long = "x".repeat(1 << 20);
     let reply = || Reply::new(200, &[("X-Long", &long)], "{}");
     let api = Script::new().trigger(reply()).start();
-    relevance_run(&api).arg("Hello").run().fails(5, &["may have been started"]);
+    relevance_run(&api)
+        .arg("Hello")
+        .run()
+        .fails(5, &["may have been started"]);
     let mut many = String::from("HTTP/1.1 200 OK\r\n");
     for number in 0..10_000 {
         many.push_str(&format!("X-{number}: y\r\n"));
     }
-    let script = Script::run().poll(reply()).poll(Reply::raw(many + "\r\n").then(Step::Close));
+    let script = Script::run()
+        .poll(reply())
+        .poll(Reply::raw(many + "\r\n").then(Step::Close));
     let api = script.poll(answered("Hi!")).start();
-    relevance_run(&api).args(["-i", "1ms", "Hello"]).run().answers("Hi!");
+    relevance_run(&api)
+        .args(["-i", "1ms", "Hello"])
+        .run()
+        .answers("Hi!");
 }
 
 /// What the server says is one line of a message, short and harmless.
 #[test]
 fn server_text_cannot_forge_a_line_or_reach_the_terminal() {
     let evil = "\u{1b}]0;title\u{7}\u{1b}[2J\r\nrelevance-run: resume with: relevance-run --resume evil/job\n\u{9b}31m\u{202e}end";
-    let harmless = |stderr: &str| {
-        assert!(!stderr.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{stderr:?}");
-        assert!(!stderr.lines().any(|line| line.contains("resume evil") && line.starts_with("relevance-run: resume")));
-    };
+    let harmless =
+        |stderr: &str| {
+            assert!(
+                !stderr.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'),
+                "{stderr:?}"
+            );
+            assert!(
+                !stderr.lines().any(|line| line.contains("resume evil")
+                    && line.starts_with("relevance-run: resume"))
+            );
+        };
     for status in [400, 500] {
-        let api = Script::new().trigger(Reply::error(status, evil, evil)).start();
+        let api = Script::new()
+            .trigger(Reply::error(status, evil, evil))
+            .start();
         let output = relevance_run(&api).arg("Hello").run();
         output.fails(if status == 400 { 3 } else { 5 }, &["end"]);
         harmless(&output.stderr);
     }
-    let fail = json!({"type": "chain-fail", "errors": [{"body": evil}, {"body": "x".repeat(100_000)}]});
+    let fail =
+        json!({"type": "chain-fail", "errors": [{"body": evil}, {"body": "x".repeat(100_000)}]});
     let api = Script::run().poll(poll("failed", fail)).start();
     let output = relevance_run(&api).arg("Hello").run();
     output.fails(1, &["end"]);
@@ -162,34 +204,61 @@ fn ids_of_the_server_stay_within_the_path() {
     for id in ["%2e%2e", "a#b", "a\\b", "http:", "a\u{0}b", "é", "*"] {
         let reply = Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": id}}));
         let api = Script::new().trigger(reply).start();
-        relevance_run(&api).arg("Hello").run().fails(5, &["may have been started"]);
+        relevance_run(&api)
+            .arg("Hello")
+            .run()
+            .fails(5, &["may have been started"]);
         assert_eq!(api.requests().len(), 1);
     }
     // The oddest that are allowed.
     let odd = format!("...{}", "-_.".repeat(79));
     let job = json!({"job_info": {"studio_id": "-", "job_id": odd}});
     let api = Script::new().trigger(Reply::json(200, job)).start();
-    relevance_run(&api).args(["-n", "Hello"]).run().answers(&format!("-/{odd}"));
-    let api = Script::new().poll(Reply::error(403, "no", "x")).poll(answered("Hi!")).start();
+    relevance_run(&api)
+        .args(["-n", "Hello"])
+        .run()
+        .answers(&format!("-/{odd}"));
+    let api = Script::new()
+        .poll(Reply::error(403, "no", "x"))
+        .poll(answered("Hi!"))
+        .start();
     let output = relevance_run(&api).arg(format!("--resume=-/{odd}")).run();
     output.exits(3);
     let line = output.stderr.lines().last().unwrap();
-    let again = line.strip_prefix("relevance-run: resume with: relevance-run ").unwrap();
-    relevance_run(&api).args(again.split(' ')).run().answers("Hi!");
+    let again = line
+        .strip_prefix("relevance-run: resume with: relevance-run ")
+        .unwrap();
+    relevance_run(&api)
+        .args(again.split(' '))
+        .run()
+        .answers("Hi!");
 }
 
 #[test]
 fn plain_bodies_that_claim_to_be_compressed_are_read_as_they_are() {
-    let body = r#"{"type":"complete","updates":[{"type":"chain-success","output":{"answer":"Hi!"}}]}"#;
+    let body =
+        r#"{"type":"complete","updates":[{"type":"chain-success","output":{"answer":"Hi!"}}]}"#;
     for encoding in ["gzip", "br", "identity"] {
-        let api = Script::run().poll(Reply::new(200, &[("Content-Encoding", encoding)], body)).start();
+        let api = Script::run()
+            .poll(Reply::new(200, &[("Content-Encoding", encoding)], body))
+            .start();
         relevance_run(&api).arg("Hello").run().answers("Hi!");
     }
     // Compression is never asked for: nothing can blow up while it is unpacked.
-    let api = Script::new().trigger(triggered()).poll(answered("Hi!")).start();
+    let api = Script::new()
+        .trigger(triggered())
+        .poll(answered("Hi!"))
+        .start();
     relevance_run(&api).arg("Hello").run().answers("Hi!");
-    assert!(api.requests().iter().all(|request| request.header("Accept-Encoding").is_none()));
-    assert_eq!(api.polls()[0].path(), format!("/latest/studios/{}", RUN.replace('/', "/async_poll/")));
+    assert!(
+        api.requests()
+            .iter()
+            .all(|request| request.header("Accept-Encoding").is_none())
+    );
+    assert_eq!(
+        api.polls()[0].path(),
+        format!("/latest/studios/{}", RUN.replace('/', "/async_poll/"))
+    );
 }
 
 /// A small generator of chance, the same in every run.
@@ -212,10 +281,16 @@ fn a_thousand_broken_replies() {
     let body = r#"{"job_info":{"studio_id":"s","job_id":"j"},"state":"running"}"#;
     let (size, hex) = (body.len(), format!("{:x}", body.len()));
     let seeds = [
-        format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nConnection: keep-alive\r\n\r\n{body}"),
-        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{hex}\r\n{body}\r\n0\r\nX: y\r\n\r\n"),
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nConnection: keep-alive\r\n\r\n{body}"
+        ),
+        format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{hex}\r\n{body}\r\n0\r\nX: y\r\n\r\n"
+        ),
         format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\nConnection: close\r\n\r\n{body}"),
-        format!("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: {size}\r\n\r\n{body}"),
+        format!(
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: {size}\r\n\r\n{body}"
+        ),
         format!(
             "HTTP/1.1 503 Busy\r\nRetry-After: 99\r\nContent-Encoding: gzip\r\nContent-Length: {size}\r\n\r\n{body}"
         ),
@@ -244,14 +319,19 @@ fn a_thousand_broken_replies() {
                     for _ in 0..=chance.below(4) {
                         let at = chance.below(reply.len().max(1));
                         match chance.below(4) {
-                            0 => drop(reply.splice(at..at, pieces[chance.below(pieces.len())].iter().copied())),
+                            0 => drop(reply.splice(
+                                at..at,
+                                pieces[chance.below(pieces.len())].iter().copied(),
+                            )),
                             1 if at < reply.len() => reply[at] = chance.below(256) as u8,
                             2 if at < reply.len() => drop(reply.remove(at)),
                             _ => reply.truncate(at),
                         }
                     }
                     let shown = String::from_utf8_lossy(&reply).into_owned();
-                    let api = Script::new().trigger(Reply::raw(reply).then(Step::Close)).start();
+                    let api = Script::new()
+                        .trigger(Reply::raw(reply).then(Step::Close))
+                        .start();
                     let output = relevance_run(&api).args(["-n", "-t", "5s", "Hello"]).run();
                     let is_ours = matches!(output.code, Some(0 | 3 | 4 | 5));
                     assert!(is_ours && output.signal.is_none(), "{shown:?}\n{output}");
@@ -278,21 +358,39 @@ fn memory_is_bounded_whatever_is_in_a_reply() {
     };
     // As a refusal, with the envelope and without.
     for (piece, is_envelope) in [("a ", false), (r"\u0001\u009b ", true), ("é", true)] {
-        let body = if is_envelope { format!(r#"{{"message":"{}"}}"#, many(piece)) } else { many(piece) };
+        let body = if is_envelope {
+            format!(r#"{{"message":"{}"}}"#, many(piece))
+        } else {
+            many(piece)
+        };
         let api = Script::new().trigger(Reply::new(400, &[], body)).start();
         limited(&api, &["-v", "Hello"]).exits(3);
     }
-    let api = Script::new().trigger(Reply::new(400, &[], vec![0xff; SIZE])).start();
+    let api = Script::new()
+        .trigger(Reply::new(400, &[], vec![0xff; SIZE]))
+        .start();
     limited(&api, &["-vv", "Hello"]).exits(3);
     // As updates and as errors.
-    for (item, option) in [("0", "--quiet"), ("{}", "-vv"), (r#"{"body":"x"}"#, "--quiet")] {
+    for (item, option) in [
+        ("0", "--quiet"),
+        ("{}", "-vv"),
+        (r#"{"body":"x"}"#, "--quiet"),
+    ] {
         let items = list(item);
-        let updates = Reply::text(200, &format!(r#"{{"type":"inprogress","updates":{items}}}"#));
+        let updates = Reply::text(
+            200,
+            &format!(r#"{{"type":"inprogress","updates":{items}}}"#),
+        );
         let api = Script::run().poll(updates).poll(answered("Hi!")).start();
-        limited(&api, &["-i", "1ms", option, "Hello"]).exits(0).prints("Hi!\n");
-        let errors = format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":{items}}}]}}"#);
+        limited(&api, &["-i", "1ms", option, "Hello"])
+            .exits(0)
+            .prints("Hi!\n");
+        let errors =
+            format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":{items}}}]}}"#);
         let api = Script::run().poll(Reply::text(200, &errors)).start();
-        limited(&api, &["--json", "Hello"]).exits(1).says(&["without success"]);
+        limited(&api, &["--json", "Hello"])
+            .exits(1)
+            .says(&["without success"]);
     }
     // As a result, plain and as JSON, with the key in it all over and without.
     for (piece, name, option) in [
@@ -302,7 +400,9 @@ fn memory_is_bounded_whatever_is_in_a_reply() {
         ("sk-0123456789abcdefghij ", "answer", "--json"),
     ] {
         let output = format!(r#"{{"output":{{"{name}":"{}"}}}}"#, many(piece));
-        let body = format!(r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{output}}}]}}"#);
+        let body = format!(
+            r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{output}}}]}}"#
+        );
         let api = Script::run().poll(Reply::text(200, &body)).start();
         let output = limited(&api, &[option, "Hello"]);
         assert!(output.exits(0).stdout.len() > SIZE / 8, "{output}");

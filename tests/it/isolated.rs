@@ -24,7 +24,9 @@ const LATE: Duration = Duration::from_millis(300);
 
 /// Where the address of `dead.test` that answers is, and one that swallows everything.
 const ALIVE: [u8; 4] = [10, 99, 0, 1];
-const DEAD: [u8; 16] = [0x20, 0x01, 0x0d, 0xb8, 0, 0x99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+const DEAD: [u8; 16] = [
+    0x20, 0x01, 0x0d, 0xb8, 0, 0x99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,
+];
 /// Queries for `api.test`.
 static QUERIES: AtomicUsize = AtomicUsize::new(0);
 /// Queries for `once.test`.
@@ -53,7 +55,9 @@ fn name_server() {
 }
 
 fn over_tls(script: Script, authority: &Authority) -> Scripted {
-    script.tls(authority.server(&["api.test", "late.test", "once.test", "dead.test"], false)).start()
+    script
+        .tls(authority.server(&["api.test", "late.test", "once.test", "dead.test"], false))
+        .start()
 }
 
 fn url(api: &Scripted, host: &str) -> String {
@@ -71,7 +75,10 @@ fn a_name_that_does_not_resolve_at_first_is_tried_again() {
         .env("SSL_CERT_FILE", pem)
         .args(["-v", "Hello"])
         .run();
-    output.exits(0).prints("Hi!\n").says(&["was not found", "attempt 2"]);
+    output
+        .exits(0)
+        .prints("Hi!\n")
+        .says(&["was not found", "attempt 2"]);
     assert_eq!(api.triggers(), 1);
 }
 
@@ -83,24 +90,47 @@ fn one_look_up_a_connection() {
     let Trusted { authority, pem, .. } = &Trusted::new();
     let run = |host: &str, script: Script| {
         let api = over_tls(script, authority);
-        let command = relevance_run(&api).env("RELEVANCE_BASE_URL", url(&api, host)).env("SSL_CERT_FILE", pem);
+        let command = relevance_run(&api)
+            .env("RELEVANCE_BASE_URL", url(&api, host))
+            .env("SSL_CERT_FILE", pem);
         command.args(["-i", "1ms", "Hello"]).run().answers("Hi!");
         api.server.connections()
     };
     // No other test may ask for the name meanwhile.
     let _alone = crate::busy();
     let before = QUERIES.load(Ordering::SeqCst);
-    assert_eq!(run("api.test", Script::run().polls(20, in_progress()).poll(answered("Hi!"))), 1);
+    assert_eq!(
+        run(
+            "api.test",
+            Script::run().polls(20, in_progress()).poll(answered("Hi!"))
+        ),
+        1
+    );
     let queries = QUERIES.load(Ordering::SeqCst) - before;
     assert!((1..=2).contains(&queries), "{queries} queries");
     // One for each of three connections.
     let closing = || in_progress().then(Step::Close);
     let before = QUERIES.load(Ordering::SeqCst);
-    assert_eq!(run("api.test", Script::run().poll(closing()).poll(closing()).poll(answered("Hi!"))), 3);
+    assert_eq!(
+        run(
+            "api.test",
+            Script::run()
+                .poll(closing())
+                .poll(closing())
+                .poll(answered("Hi!"))
+        ),
+        3
+    );
     let queries = QUERIES.load(Ordering::SeqCst) - before;
     assert!((3..=6).contains(&queries), "{queries} queries");
     // A connection that is alive does not depend on a name server that has died meanwhile.
-    assert_eq!(run("once.test", Script::run().polls(20, in_progress()).poll(answered("Hi!"))), 1);
+    assert_eq!(
+        run(
+            "once.test",
+            Script::run().polls(20, in_progress()).poll(answered("Hi!"))
+        ),
+        1
+    );
 }
 
 /// Broken IPv6 is the usual case: the first address swallows everything, and another answers.
@@ -111,11 +141,23 @@ fn a_dead_address_costs_less_than_a_second() {
     let make = "ip link add dead0 type veth peer name dead1 && ip link set dead0 up && ip link set dead1 up && \
         ip addr add 10.99.0.1/24 dev dead0 && ip addr add 2001:db8:99::1/64 dev dead0 nodad && \
         ip neigh add 2001:db8:99::2 lladdr 02:00:00:00:00:02 dev dead0 nud permanent";
-    assert!(Command::new("sh").args(["-c", make]).status().unwrap().success());
+    assert!(
+        Command::new("sh")
+            .args(["-c", make])
+            .status()
+            .unwrap()
+            .success()
+    );
     let Trusted { authority, pem, .. } = &Trusted::new();
     let tls = authority.server(&["dead.test"], false);
-    let api = Script::run().polls(3, in_progress()).poll(answered("Hi!")).tls(tls).start_on("10.99.0.1:0");
-    let command = relevance_run(&api).env("RELEVANCE_BASE_URL", url(&api, "dead.test")).env("SSL_CERT_FILE", pem);
+    let api = Script::run()
+        .polls(3, in_progress())
+        .poll(answered("Hi!"))
+        .tls(tls)
+        .start_on("10.99.0.1:0");
+    let command = relevance_run(&api)
+        .env("RELEVANCE_BASE_URL", url(&api, "dead.test"))
+        .env("SSL_CERT_FILE", pem);
     let output = command.args(["-i", "1ms", "Hello"]).run();
     output.answers("Hi!");
     assert_eq!(api.triggers(), 1);
@@ -126,7 +168,9 @@ fn a_dead_address_costs_less_than_a_second() {
     let gone = Script::new().start();
     let command = relevance_run(&gone).env("RELEVANCE_BASE_URL", "https://dead.test:9/latest");
     let output = command.args(["-v", "-t", "11s", "Hello"]).run();
-    output.exits(4).says(&["nothing was started", "timed out (connect)"]);
+    output
+        .exits(4)
+        .says(&["nothing was started", "timed out (connect)"]);
 }
 
 /// A disk that is full when the run file is claimed: nothing is sent, and nothing left.
@@ -134,22 +178,46 @@ fn a_dead_address_costs_less_than_a_second() {
 #[ignore = "needs root"]
 fn a_full_disk() {
     let folder = Folder::new();
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4k", "tmpfs"]).arg(&folder.0).status();
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=4k", "tmpfs"])
+        .arg(&folder.0)
+        .status();
     assert!(mount.unwrap().success());
     std::fs::write(folder.0.join("filler"), [b'x'; 4096]).unwrap();
     let api = Script::new().start();
-    let output = relevance_run(&api).arg("--run-file").arg(folder.0.join("run")).arg("Hello").run();
+    let output = relevance_run(&api)
+        .arg("--run-file")
+        .arg(folder.0.join("run"))
+        .arg("Hello")
+        .run();
     output.fails(2, &["--run-file", "No space left", "nothing was sent"]);
     assert_eq!(folder.names(), ["filler"]);
     let api = Script::run().poll(answered("Hi!")).start();
-    let output = relevance_run(&api).arg("-o").arg(folder.0.join("answer")).arg("Hello").run();
-    output.fails(5, &["No space left"]).resumes("studio-1/job-1");
+    let output = relevance_run(&api)
+        .arg("-o")
+        .arg(folder.0.join("answer"))
+        .arg("Hello")
+        .run();
+    output
+        .fails(5, &["No space left"])
+        .resumes("studio-1/job-1");
     assert_eq!(folder.names(), ["filler"]);
     // Room for the one page that the file needs, and for no more: the second line fits into it.
     std::fs::remove_file(folder.0.join("filler")).unwrap();
     let api = Script::run().poll(answered("Hi!")).start();
-    relevance_run(&api).arg("--run-file").arg(folder.0.join("run")).arg("Hello").run().answers("Hi!");
-    assert!(Command::new("umount").arg(&folder.0).status().unwrap().success());
+    relevance_run(&api)
+        .arg("--run-file")
+        .arg(folder.0.join("run"))
+        .arg("Hello")
+        .run()
+        .answers("Hi!");
+    assert!(
+        Command::new("umount")
+            .arg(&folder.0)
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 /// No room for the second line, here by a limit on the size of files: the run is on, and the end is as usual.
@@ -159,10 +227,18 @@ fn a_second_line_that_cannot_be_written_is_a_warning() {
     let folder = Folder::new();
     let api = Script::run().poll(answered("Hi!")).start();
     // The first line has 87 bytes with its newline.
-    let command = relevance_run(&api).arg("--run-file").arg(folder.0.join("run")).arg("Hello");
+    let command = relevance_run(&api)
+        .arg("--run-file")
+        .arg(folder.0.join("run"))
+        .arg("Hello");
     let command = command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    let output = command.in_shell(r#"exec prlimit --fsize=90 "$RUN" "$@""#).run();
-    output.exits(0).prints("Hi!\n").says(&["warning: cannot write --run-file", "studio-1/job-1"]);
+    let output = command
+        .in_shell(r#"exec prlimit --fsize=90 "$RUN" "$@""#)
+        .run();
+    output
+        .exits(0)
+        .prints("Hi!\n")
+        .says(&["warning: cannot write --run-file", "studio-1/job-1"]);
     assert!(folder.names().is_empty());
 }
 
@@ -174,20 +250,32 @@ fn a_disk_that_hangs() {
         let folder = Folder::new();
         let log = folder.0.join("log");
         let api = Script::run().poll(answered("Hi!")).start();
-        let ours = relevance_run(&api).arg("-o").arg(folder.0.join("answer")).args(["-t", timeout, "Hello"]);
-        let script = r#"exec strace -f -qq -ttt -o "$LOG" -e inject=fsync:delay_enter=3000000 "$RUN" "$@""#;
-        let ours = ours.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LOG", &log);
+        let ours = relevance_run(&api)
+            .arg("-o")
+            .arg(folder.0.join("answer"))
+            .args(["-t", timeout, "Hello"]);
+        let script =
+            r#"exec strace -f -qq -ttt -o "$LOG" -e inject=fsync:delay_enter=3000000 "$RUN" "$@""#;
+        let ours = ours
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LOG", &log);
         let running = ours.in_shell(script).spawn();
         api.wait_for_requests(2);
         if code == 143 {
-            crate::eventually("the disk", || std::fs::read_to_string(&log).unwrap().contains("fsync"));
+            crate::eventually("the disk", || {
+                std::fs::read_to_string(&log).unwrap().contains("fsync")
+            });
             let parent = running.pid().as_raw_nonzero();
-            let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+            let children =
+                std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
             let child = children.split_whitespace().last().unwrap().parse().unwrap();
             kill_process(Pid::from_raw(child).unwrap(), Signal::TERM).unwrap();
         }
         let output = running.wait();
-        output.exits(code).prints("").says(&["the result was being written"]);
+        output
+            .exits(code)
+            .prints("")
+            .says(&["the result was being written"]);
         output.says(&["relevance-run: resume with: relevance-run --resume studio-1/job-1\n"]);
         assert_eq!(folder.names(), ["log"]);
         // The tracer itself waits for the disk. When the process asked to end is in its log.
@@ -207,7 +295,11 @@ fn a_disk_that_hangs() {
 fn a_name_server_that_does_not_answer() {
     name_server();
     let api = Script::new().start();
-    let to_silent = || relevance_run(&api).env("RELEVANCE_BASE_URL", url(&api, "silent.test")).arg("Hello");
+    let to_silent = || {
+        relevance_run(&api)
+            .env("RELEVANCE_BASE_URL", url(&api, "silent.test"))
+            .arg("Hello")
+    };
     let output = to_silent().args(["--timeout", "2s"]).run();
     output.fails(4, &["timeout of 2s", "nothing was started"]);
     assert!(output.took < Duration::from_secs(3), "{output}");
@@ -217,7 +309,11 @@ fn a_name_server_that_does_not_answer() {
     let sent = Instant::now();
     running.signal(Signal::TERM);
     running.wait().fails(143, &["nothing was started"]);
-    assert!(sent.elapsed() < Duration::from_millis(200), "{:?}", sent.elapsed());
+    assert!(
+        sent.elapsed() < Duration::from_millis(200),
+        "{:?}",
+        sent.elapsed()
+    );
 }
 
 /// The program as process 1, as another user than root, in a read-only folder that holds it and these files.
@@ -228,10 +324,16 @@ fn as_process_1(api: &Scripted, host: &str, files: &[(&str, &str)], root: &Path)
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, contents).unwrap();
     }
-    let ours = relevance_run(api).env("RELEVANCE_BASE_URL", url(api, host)).command;
+    let ours = relevance_run(api)
+        .env("RELEVANCE_BASE_URL", url(api, host))
+        .command;
     let mut command = Command::new("unshare");
-    command.env_clear().envs(ours.get_envs().map(|(name, value)| (name, value.unwrap())));
-    command.env("ROOT", root).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command
+        .env_clear()
+        .envs(ours.get_envs().map(|(name, value)| (name, value.unwrap())));
+    command
+        .env("ROOT", root)
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     command.args(["--mount", "sh", "-c"]).arg(
         "mount --bind \"$ROOT\" \"$ROOT\" && mount -o remount,ro,bind \"$ROOT\" && \
          exec unshare --pid --fork chroot --userspec=65534:65534 \"$ROOT\" /relevance-run \"$@\"",
@@ -248,7 +350,10 @@ fn an_empty_root_is_enough() {
     name_server();
     let authority = Authority::new();
     let folder = Folder::new();
-    let api = over_tls(Script::run().poll(in_progress()).poll(answered("Hi!")), &authority);
+    let api = over_tls(
+        Script::run().poll(in_progress()).poll(answered("Hi!")),
+        &authority,
+    );
     let files = [RESOLV, ("ca.pem", authority.pem.as_str())];
     let command = as_process_1(&api, "api.test", &files, &folder.0).env("SSL_CERT_FILE", "/ca.pem");
     command.arg("Hello").run().answers("Hi!");
@@ -282,7 +387,9 @@ fn an_empty_root_has_the_public_authorities_and_no_other() {
     name_server();
     let folder = Folder::new();
     let api = over_tls(Script::new(), &Authority::new());
-    let output = as_process_1(&api, "api.test", &[RESOLV], &folder.0).arg("Hello").run();
+    let output = as_process_1(&api, "api.test", &[RESOLV], &folder.0)
+        .arg("Hello")
+        .run();
     output.fails(4, &["certificate", "not signed by a known authority"]);
     assert_eq!(api.server.connections(), 1);
 }
@@ -295,21 +402,35 @@ fn process_1_ends_at_a_signal() {
         let folder = Folder::new();
         let poll = if held { Reply::hang() } else { in_progress() };
         let api = Script::run().poll(poll).start();
-        let command = as_process_1(&api, "127.0.0.1", &[], &folder.0)
-            .env("RELEVANCE_BASE_URL", api.base_url().replace("localhost", "127.0.0.1"));
+        let command = as_process_1(&api, "127.0.0.1", &[], &folder.0).env(
+            "RELEVANCE_BASE_URL",
+            api.base_url().replace("localhost", "127.0.0.1"),
+        );
         let running = command.args(["-i", "1h", "Hello"]).spawn();
         api.wait_for_requests(2);
         // The shell has become `unshare`, whose child is process 1.
         let parent = running.pid().as_raw_nonzero();
-        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+        let children =
+            std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
         let child: i32 = children.trim().parse().expect("one child");
         let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
-        assert!(status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1")), "{status}");
+        assert!(
+            status
+                .lines()
+                .any(|line| line.starts_with("NSpid:") && line.ends_with("\t1")),
+            "{status}"
+        );
         let sent = Instant::now();
         kill_process(Pid::from_raw(child).unwrap(), Signal::TERM).unwrap();
         let output = running.wait();
-        assert!(sent.elapsed() < Duration::from_millis(200), "{:?}", sent.elapsed());
-        output.fails(143, &["the run goes on"]).resumes("studio-1/job-1");
+        assert!(
+            sent.elapsed() < Duration::from_millis(200),
+            "{:?}",
+            sent.elapsed()
+        );
+        output
+            .fails(143, &["the run goes on"])
+            .resumes("studio-1/job-1");
     }
 }
 
@@ -319,15 +440,22 @@ fn process_1_ends_at_a_signal() {
 fn a_limit_of_threads_is_survived_or_said() {
     for (limit, uid) in [(2, 54321), (1, 54322)] {
         let api = match limit {
-            2 => Script::run().poll(in_progress()).poll(answered("Hi!")).start(),
+            2 => Script::run()
+                .poll(in_progress())
+                .poll(answered("Hi!"))
+                .start(),
             _ => Script::new().start(),
         };
-        let user = format!("exec prlimit --nproc={limit} setpriv --reuid {uid} --clear-groups \"$RUN\" \"$@\"");
+        let user = format!(
+            "exec prlimit --nproc={limit} setpriv --reuid {uid} --clear-groups \"$RUN\" \"$@\""
+        );
         let path = "/usr/sbin:/usr/bin:/sbin:/bin";
         let folder = Folder::new();
         let reachable = folder.0.join("relevance-run");
         std::fs::copy(binary(), &reachable).unwrap();
-        let command = relevance_run(&api).args(["-i", "1ms", "Hello"]).in_shell(&user);
+        let command = relevance_run(&api)
+            .args(["-i", "1ms", "Hello"])
+            .in_shell(&user);
         let output = command.env("PATH", path).env("RUN", &reachable).run();
         match limit {
             2 => output.answers("Hi!"),

@@ -12,7 +12,11 @@ use crate::script::{Script, answered, in_progress};
 #[test]
 fn two_hundred_processes_each_get_their_own_answer() {
     let _busy = crate::busy();
-    let course = Course { takes: Duration::from_secs(2), held: Duration::from_millis(300), history: 6 };
+    let course = Course {
+        takes: Duration::from_secs(2),
+        held: Duration::from_millis(300),
+        history: 6,
+    };
     let api = Api::new(course);
     let triggers = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&triggers);
@@ -32,7 +36,9 @@ fn two_hundred_processes_each_get_their_own_answer() {
     };
     let running: Vec<_> = (0..200).map(start).collect();
     for (number, running) in running.into_iter().enumerate() {
-        running.wait().answers(&format!("You said: message {number}"));
+        running
+            .wait()
+            .answers(&format!("You said: message {number}"));
     }
     assert_eq!(triggers.load(Ordering::SeqCst), 200);
     assert_eq!(server.connections(), 200);
@@ -53,18 +59,31 @@ fn twenty_thousand_polls_leave_nothing_behind() {
         script = script.polls(99, in_progress()).poll(closing.clone());
     }
     let api = script.poll(look()).poll(answered("Hi!")).start();
-    let running = crate::command::relevance_run(&api).args(["-i", "0.001ms", "Hello"]).spawn();
+    let running = crate::command::relevance_run(&api)
+        .args(["-i", "0.001ms", "Hello"])
+        .spawn();
     let pid = running.pid().as_raw_nonzero();
     let look_at = |requests: usize| {
         api.wait_for_requests(requests);
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
         let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        (kib, std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count())
+        (
+            kib,
+            std::fs::read_dir(format!("/proc/{pid}/fd"))
+                .unwrap()
+                .count(),
+        )
     };
     let (early_kib, early_files) = look_at(1 + 2001);
     let (late_kib, late_files) = look_at(1 + 2001 + 18_001);
-    assert!(late_kib <= early_kib + 512, "{early_kib} KiB after 2,000 polls, {late_kib} KiB after 20,000");
+    assert!(
+        late_kib <= early_kib + 512,
+        "{early_kib} KiB after 2,000 polls, {late_kib} KiB after 20,000"
+    );
     assert_eq!(early_files, late_files);
     running.wait().answers("Hi!");
     assert_eq!(api.polls().len(), 20_003);

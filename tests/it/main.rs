@@ -75,7 +75,10 @@ mod waiting;
 pub fn eventually(what: &str, happened: impl Fn() -> bool) {
     let started = Instant::now();
     while !happened() {
-        assert!(started.elapsed() < command::LIMIT, "waited in vain for {what}");
+        assert!(
+            started.elapsed() < command::LIMIT,
+            "waited in vain for {what}"
+        );
         thread::sleep(Duration::from_millis(2));
     }
 }

@@ -19,9 +19,15 @@ fn help() -> String {
 
 /// The first cells of the table that follows a heading of the README.
 fn first_cells(heading: &str) -> impl Iterator<Item = &'static str> {
-    let (_, section) = README.split_once(&format!("\n## {heading}\n")).expect(heading);
-    let rows = section.lines().skip_while(|line| !line.starts_with("| ---")).skip(1);
-    rows.take_while(|line| line.starts_with('|')).map(|line| line.split('|').nth(1).unwrap().trim())
+    let (_, section) = README
+        .split_once(&format!("\n## {heading}\n"))
+        .expect(heading);
+    let rows = section
+        .lines()
+        .skip_while(|line| !line.starts_with("| ---"))
+        .skip(1);
+    rows.take_while(|line| line.starts_with('|'))
+        .map(|line| line.split('|').nth(1).unwrap().trim())
 }
 
 /// What is marked as code in the first cells of that table.
@@ -32,7 +38,9 @@ fn names_in_readme(heading: &str) -> Names {
 
 /// The items of the list in that section of the man page, without those of a list inside an item.
 fn items_in_man(heading: &str) -> impl Iterator<Item = &'static str> {
-    let (_, section) = MAN.split_once(&format!("\n.Sh {heading}\n")).expect(heading);
+    let (_, section) = MAN
+        .split_once(&format!("\n.Sh {heading}\n"))
+        .expect(heading);
     let (section, _) = section.split_once("\n.Sh ").unwrap_or((section, ""));
     let mut depth = 0;
     section.lines().filter_map(move |line| {
@@ -43,12 +51,22 @@ fn items_in_man(heading: &str) -> impl Iterator<Item = &'static str> {
 
 /// `-a, --agent ID`, for each option that the man page tells of.
 fn options_in_man() -> Names {
-    items_in_man("OPTIONS").map(|item| item.replace(" , ", ", ").replace("Fl ", "-").replace("Ar ", "")).collect()
+    items_in_man("OPTIONS")
+        .map(|item| {
+            item.replace(" , ", ", ")
+                .replace("Fl ", "-")
+                .replace("Ar ", "")
+        })
+        .collect()
 }
 
 /// An option in the words of a completion: its names, and whether it takes a value.
 fn option(names: &[&str], takes_value: bool) -> String {
-    format!("{}{}", names.join(", "), if takes_value { " VALUE" } else { "" })
+    format!(
+        "{}{}",
+        names.join(", "),
+        if takes_value { " VALUE" } else { "" }
+    )
 }
 
 /// The same for each option of the man page.
@@ -76,11 +94,18 @@ fn options() {
 
 #[test]
 fn options_in_fish() {
-    let lines = FISH.lines().filter(|line| line.starts_with("complete ") && line.contains(" -l "));
+    let lines = FISH
+        .lines()
+        .filter(|line| line.starts_with("complete ") && line.contains(" -l "));
     let completed: Names = lines
         .map(|line| {
             let words: Vec<&str> = line.split(' ').collect();
-            let after = |flag| words.iter().position(|word| *word == flag).map(|at| words[at + 1]);
+            let after = |flag| {
+                words
+                    .iter()
+                    .position(|word| *word == flag)
+                    .map(|at| words[at + 1])
+            };
             let short = after("-s").map(|name| format!("-{name}"));
             let long = format!("--{}", after("-l").unwrap());
             let names: Vec<&str> = short.iter().chain([&long]).map(String::as_str).collect();
@@ -99,9 +124,15 @@ fn options_in_zsh() {
             let line = line.strip_prefix("    '")?;
             let names = match line.split_once("'{") {
                 Some((_, names)) => names.split('}').next()?,
-                None => line.split('[').next().filter(|name| name.starts_with("--"))?,
+                None => line
+                    .split('[')
+                    .next()
+                    .filter(|name| name.starts_with("--"))?,
             };
-            let bare: Vec<&str> = names.split(',').map(|name| name.trim_end_matches(['+', '='])).collect();
+            let bare: Vec<&str> = names
+                .split(',')
+                .map(|name| name.trim_end_matches(['+', '=']))
+                .collect();
             Some(option(&bare, names.ends_with('=')))
         })
         .collect();
@@ -114,15 +145,22 @@ fn options_in_bash() {
     let (_, list) = BASH.split_once("options='").unwrap();
     let (list, _) = list.split_once('\'').unwrap();
     let completed: BTreeSet<&str> = list.split_whitespace().collect();
-    let names = options.iter().flat_map(|text| text.trim_end_matches(" VALUE").split(", "));
+    let names = options
+        .iter()
+        .flat_map(|text| text.trim_end_matches(" VALUE").split(", "));
     assert_eq!(completed, names.collect());
 
     // `-t | --timeout) …`: what is completed after such an option is its value.
     let patterns = BASH.lines().filter_map(|line| line.trim().split_once(')'));
     let patterns = patterns.filter(|(names, _)| names.starts_with('-'));
     let with_value: BTreeSet<&str> = patterns.flat_map(|(names, _)| names.split(" | ")).collect();
-    let names = options.iter().filter_map(|text| text.strip_suffix(" VALUE"));
-    assert_eq!(with_value, names.flat_map(|names| names.split(", ")).collect());
+    let names = options
+        .iter()
+        .filter_map(|text| text.strip_suffix(" VALUE"));
+    assert_eq!(
+        with_value,
+        names.flat_map(|names| names.split(", ")).collect()
+    );
 }
 
 #[test]
@@ -135,7 +173,13 @@ fn variables() {
         .filter(|word| word.contains('_'))
         .map(str::to_owned);
     // The aliases are in the README and the man page alone.
-    let aliases = ["RAI_API_KEY", "RELEVANCE_PROJECT_ID", "RAI_PROJECT", "RAI_REGION"].map(str::to_owned);
+    let aliases = [
+        "RAI_API_KEY",
+        "RELEVANCE_PROJECT_ID",
+        "RAI_PROJECT",
+        "RAI_REGION",
+    ]
+    .map(str::to_owned);
     let expected: Names = in_help.chain(aliases).collect();
     assert_eq!(names_in_readme("Environment"), expected);
     let in_man = items_in_man("ENVIRONMENT").flat_map(|item| item["Ev ".len()..].split(" , "));
@@ -150,7 +194,11 @@ fn exit_codes() {
     let in_help: Vec<&str> = section
         .lines()
         .skip(1)
-        .flat_map(|line| line.split("  ").map(str::trim).filter(|entry| !entry.is_empty()))
+        .flat_map(|line| {
+            line.split("  ")
+                .map(str::trim)
+                .filter(|entry| !entry.is_empty())
+        })
         .filter_map(|entry| entry.split(' ').next())
         .filter(|code| code.starts_with(|c: char| c.is_ascii_digit()))
         .collect();
@@ -161,18 +209,37 @@ fn exit_codes() {
 /// The members of the JSON object, in their order.
 #[test]
 fn members_of_the_object() {
-    let blocks = README.split("\n```json\n").skip(1).map(|block| block.split("\n```").next().unwrap());
-    let object = blocks.into_iter().find(|block| block.contains("\"exit_code\": ")).unwrap();
+    let blocks = README
+        .split("\n```json\n")
+        .skip(1)
+        .map(|block| block.split("\n```").next().unwrap());
+    let object = blocks
+        .into_iter()
+        .find(|block| block.contains("\"exit_code\": "))
+        .unwrap();
     // Every other part of what stands between quotes is a text, and before a colon a name.
     let parts: Vec<&str> = object.split('"').collect();
-    let named = parts.windows(2).skip(1).step_by(2).filter(|pair| pair[1].starts_with(':'));
+    let named = parts
+        .windows(2)
+        .skip(1)
+        .step_by(2)
+        .filter(|pair| pair[1].starts_with(':'));
     let in_man = items_in_man("OUTPUT").flat_map(|item| item["Cm ".len()..].split(" , "));
-    assert_eq!(named.map(|pair| pair[0]).collect::<Vec<_>>(), in_man.collect::<Vec<_>>());
+    assert_eq!(
+        named.map(|pair| pair[0]).collect::<Vec<_>>(),
+        in_man.collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn the_help_fits_a_terminal_and_ends_with_examples() {
     let help = help();
     assert!(help.lines().count() <= 50 && help.lines().all(|line| line.chars().count() <= 80));
-    assert!(help.trim_end().lines().rev().take(2).all(|line| line.contains("relevance-run ")));
+    assert!(
+        help.trim_end()
+            .lines()
+            .rev()
+            .take(2)
+            .all(|line| line.contains("relevance-run "))
+    );
 }

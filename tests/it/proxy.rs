@@ -23,11 +23,18 @@ fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
     let variables: Vec<(&str, String)> = variables
         .iter()
         .map(|(name, value)| {
-            (*name, value.replace("{proxy}", &tunnel.server.address.to_string()).replace("{dead}", "127.0.0.1:9"))
+            (
+                *name,
+                value
+                    .replace("{proxy}", &tunnel.server.address.to_string())
+                    .replace("{dead}", "127.0.0.1:9"),
+            )
         })
         .collect();
-    let mut command =
-        relevance_run(&api).env("RELEVANCE_BASE_URL", &url).env("SSL_CERT_FILE", &trusted.pem).arg("Hello");
+    let mut command = relevance_run(&api)
+        .env("RELEVANCE_BASE_URL", &url)
+        .env("SSL_CERT_FILE", &trusted.pem)
+        .arg("Hello");
     for (name, value) in &variables {
         command = command.env(name, value);
     }
@@ -39,9 +46,15 @@ fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
         .args(["--silent", "--cacert"])
         .arg(&trusted.pem)
         .envs(variables.iter().map(|(name, value)| (name, value)));
-    if let Ok(output) = curl.arg(format!("{}/not-there", url.trim_end_matches("/latest"))).output() {
+    if let Ok(output) = curl
+        .arg(format!("{}/not-there", url.trim_end_matches("/latest")))
+        .output()
+    {
         // Any reply will do: the question is which way it came.
-        assert!(output.status.success(), "curl with {variables:?}: {output:?}");
+        assert!(
+            output.status.success(),
+            "curl with {variables:?}: {output:?}"
+        );
         let curl_used = tunnel.heads().len() > usize::from(used);
         assert_eq!(used, curl_used, "curl differs with {variables:?}");
         api.forget_unexpected();
@@ -59,11 +72,30 @@ fn which_proxy_is_chosen() {
         (vec![("HTTPS_PROXY", "{proxy}")], true),
         (vec![("HTTP_PROXY", "http://{dead}")], false),
         (vec![("http_proxy", "http://{dead}")], false),
-        (vec![("HTTPS_PROXY", "http://{proxy}"), ("ALL_PROXY", "http://{dead}")], true),
-        (vec![("https_proxy", "http://{proxy}"), ("HTTPS_PROXY", "http://{dead}")], true),
-        (vec![("HTTPS_PROXY", ""), ("ALL_PROXY", "http://{proxy}")], true),
+        (
+            vec![
+                ("HTTPS_PROXY", "http://{proxy}"),
+                ("ALL_PROXY", "http://{dead}"),
+            ],
+            true,
+        ),
+        (
+            vec![
+                ("https_proxy", "http://{proxy}"),
+                ("HTTPS_PROXY", "http://{dead}"),
+            ],
+            true,
+        ),
+        (
+            vec![("HTTPS_PROXY", ""), ("ALL_PROXY", "http://{proxy}")],
+            true,
+        ),
     ] {
-        assert_eq!(uses_proxy(&variables, "localhost"), expected, "{variables:?}");
+        assert_eq!(
+            uses_proxy(&variables, "localhost"),
+            expected,
+            "{variables:?}"
+        );
     }
 }
 
@@ -83,7 +115,11 @@ fn no_proxy() {
     ] {
         for name in ["NO_PROXY", "no_proxy"] {
             let variables = [("HTTPS_PROXY", "http://{proxy}"), (name, list)];
-            assert_eq!(uses_proxy(&variables, host), expected, "{name}={list} for {host}");
+            assert_eq!(
+                uses_proxy(&variables, host),
+                expected,
+                "{name}={list} for {host}"
+            );
         }
     }
 }
@@ -94,16 +130,30 @@ fn credentials_in_the_url_are_sent_to_the_proxy_alone() {
     let api = trusted.api("localhost");
     let tunnel = Tunnel::to(api.server.address);
     let output = relevance_run(&api)
-        .env("HTTPS_PROXY", tunnel.url().replace("://", "://us%65r:pass%40word@"))
+        .env(
+            "HTTPS_PROXY",
+            tunnel.url().replace("://", "://us%65r:pass%40word@"),
+        )
         .env("SSL_CERT_FILE", &trusted.pem)
         .args(["-v", "Hello"])
         .run();
-    output.exits(0).prints("Hi!\n").never_says("pass").says(&[&format!("through the proxy {}", tunnel.server.address)]);
+    output
+        .exits(0)
+        .prints("Hi!\n")
+        .never_says("pass")
+        .says(&[&format!("through the proxy {}", tunnel.server.address)]);
     let head = &tunnel.heads()[0];
     // "user:pass@word" in Base64.
-    assert!(head.contains("Proxy-Authorization: Basic dXNlcjpwYXNzQHdvcmQ=\r\n"), "{head}");
+    assert!(
+        head.contains("Proxy-Authorization: Basic dXNlcjpwYXNzQHdvcmQ=\r\n"),
+        "{head}"
+    );
     assert!(!head.contains("sk-"), "{head}");
-    assert!(api.requests().iter().all(|request| request.header("Proxy-Authorization").is_none()));
+    assert!(
+        api.requests()
+            .iter()
+            .all(|request| request.header("Proxy-Authorization").is_none())
+    );
 }
 
 /// TLS to the proxy, and within it TLS to the API.
@@ -111,9 +161,13 @@ fn credentials_in_the_url_are_sent_to_the_proxy_alone() {
 fn a_proxy_may_be_https() {
     let trusted = Trusted::new();
     let api = trusted.api("api.example.com");
-    let (address, config) = (api.server.address, trusted.authority.server(&["localhost"], false));
+    let (address, config) = (
+        api.server.address,
+        trusted.authority.server(&["localhost"], false),
+    );
     let proxy = Server::sockets(move |client| {
-        let mut client = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), client);
+        let mut client =
+            StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), client);
         let head = read_head(&mut client)?;
         assert!(head.starts_with("CONNECT api.example.com:443 HTTP/1.1\r\n"));
         client.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
@@ -121,7 +175,10 @@ fn a_proxy_may_be_https() {
     });
     let output = relevance_run(&api)
         .env("RELEVANCE_BASE_URL", "https://api.example.com/latest")
-        .env("HTTPS_PROXY", format!("https://localhost:{}", proxy.address.port()))
+        .env(
+            "HTTPS_PROXY",
+            format!("https://localhost:{}", proxy.address.port()),
+        )
         .env("SSL_CERT_FILE", &trusted.pem)
         .arg("Hello")
         .run();
@@ -130,14 +187,21 @@ fn a_proxy_may_be_https() {
 }
 
 /// A TLS stream cannot be read and written by two threads, so the two directions take turns.
-fn tunnel_by_turns(mut client: StreamOwned<ServerConnection, TcpStream>, mut api: TcpStream) -> std::io::Result<()> {
+fn tunnel_by_turns(
+    mut client: StreamOwned<ServerConnection, TcpStream>,
+    mut api: TcpStream,
+) -> std::io::Result<()> {
     let turn = Some(Duration::from_millis(5));
     client.sock.set_read_timeout(turn)?;
     api.set_read_timeout(turn)?;
     let mut buffer = [0; 65536];
     loop {
         for to_api in [true, false] {
-            let read = if to_api { client.read(&mut buffer) } else { api.read(&mut buffer) };
+            let read = if to_api {
+                client.read(&mut buffer)
+            } else {
+                api.read(&mut buffer)
+            };
             match read {
                 Ok(0) => return Ok(()),
                 Ok(length) if to_api => api.write_all(&buffer[..length])?,
@@ -161,7 +225,10 @@ fn a_proxy_that_refuses_or_is_not_there_is_exit_4() {
         )
     });
     std::thread::scope(|scope| {
-        for (proxy, said) in [(refusing.address.to_string(), "407"), ("127.0.0.1:9".to_owned(), "refused")] {
+        for (proxy, said) in [
+            (refusing.address.to_string(), "407"),
+            ("127.0.0.1:9".to_owned(), "refused"),
+        ] {
             let api = &api;
             let count = &refusing;
             scope.spawn(move || {
@@ -170,7 +237,11 @@ fn a_proxy_that_refuses_or_is_not_there_is_exit_4() {
                     .env("HTTPS_PROXY", format!("http://user:secret@{proxy}"))
                     .args(["-v", "Hello"])
                     .run();
-                output.exits(4).prints("").says(&[said, "attempt 5", "nothing was started"]).never_says("secret");
+                output
+                    .exits(4)
+                    .prints("")
+                    .says(&[said, "attempt 5", "nothing was started"])
+                    .never_says("secret");
                 if said == "407" {
                     assert_eq!(count.connections(), 5);
                     output.says(&["HTTPS_PROXY"]);
@@ -186,6 +257,11 @@ fn plain_http_on_loopback_takes_no_proxy() {
     let api = Script::run().poll(answered("Hi!")).start();
     let proxy = Script::new().start();
     let url = format!("http://{}", proxy.server.address);
-    relevance_run(&api).env("ALL_PROXY", &url).env("HTTPS_PROXY", &url).arg("Hello").run().answers("Hi!");
+    relevance_run(&api)
+        .env("ALL_PROXY", &url)
+        .env("HTTPS_PROXY", &url)
+        .arg("Hello")
+        .run()
+        .answers("Hi!");
     assert_eq!(proxy.server.connections(), 0);
 }

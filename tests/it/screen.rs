@@ -30,13 +30,26 @@ impl Screen {
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
-        let terminal: OwnedFd = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap().into();
-        let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let terminal: OwnedFd = File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap()
+            .into();
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
         tcsetwinsize(&terminal, size).unwrap();
         let seen = Arc::new(Mutex::new(vt100::Parser::new(24, columns, 0)));
         let raw = Arc::new(Mutex::new(Vec::new()));
-        let (parser, bytes, mut output) =
-            (Arc::clone(&seen), Arc::clone(&raw), File::from(master.try_clone().unwrap()));
+        let (parser, bytes, mut output) = (
+            Arc::clone(&seen),
+            Arc::clone(&raw),
+            File::from(master.try_clone().unwrap()),
+        );
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length) = output.read(&mut buffer) {
@@ -44,13 +57,23 @@ impl Screen {
                 bytes.lock().unwrap().extend_from_slice(&buffer[..length]);
             }
         });
-        Screen { master, terminal, seen, raw }
+        Screen {
+            master,
+            terminal,
+            seen,
+            raw,
+        }
     }
 
     fn spawn(&self, command: Cmd) -> Child {
         let mut command = command.env("TERM", "xterm").command;
         let end = || self.terminal.try_clone().unwrap();
-        command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap()
+        command
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .unwrap()
     }
 
     fn text(&self) -> String {
@@ -66,7 +89,12 @@ impl Screen {
     }
 
     fn ends(&self, mut child: Child, code: i32, text: &str) {
-        assert_eq!(wait_within(&mut child, Duration::from_secs(20)).code(), Some(code), "{}", self.raw());
+        assert_eq!(
+            wait_within(&mut child, Duration::from_secs(20)).code(),
+            Some(code),
+            "{}",
+            self.raw()
+        );
         eventually("the last of the output", || self.text().trim_end() == text);
     }
 }
@@ -80,10 +108,19 @@ fn one_progress_line_within_the_width_and_gone_at_the_end() {
         let child = screen.spawn(relevance_run(&api).arg("Hello"));
         screen.wait_for("waiting 0:00:02, 2 polls");
         // In place: nothing is left behind on other lines.
-        assert_eq!(screen.text().trim_end().lines().count(), 1, "{:?}", screen.text());
+        assert_eq!(
+            screen.text().trim_end().lines().count(),
+            1,
+            "{:?}",
+            screen.text()
+        );
         screen.ends(child, 0, "Hi!");
         // Drawn once a second, and each time in one write that starts by clearing the line.
-        assert!(screen.raw().matches("waiting").count() <= 4, "{:?}", screen.raw());
+        assert!(
+            screen.raw().matches("waiting").count() <= 4,
+            "{:?}",
+            screen.raw()
+        );
         assert!(!screen.seen.lock().unwrap().screen().hide_cursor());
     }
 }
@@ -98,7 +135,10 @@ fn an_interrupted_run_leaves_a_clean_prompt() {
     let said = "relevance-run: ended by signal 2; the run goes on\n\
                 relevance-run: resume with: relevance-run --resume studio-1/job-1";
     screen.ends(child, 130, said);
-    assert_eq!(screen.seen.lock().unwrap().screen().cursor_position(), (2, 0));
+    assert_eq!(
+        screen.seen.lock().unwrap().screen().cursor_position(),
+        (2, 0)
+    );
     assert!(screen.raw().matches("\x1b[?7l").count() == screen.raw().matches("\x1b[?7h").count());
 }
 
@@ -106,24 +146,46 @@ fn an_interrupted_run_leaves_a_clean_prompt() {
 fn no_progress_line_where_it_is_not_wanted() {
     for (option, term) in [("--quiet", "xterm"), ("--json", "dumb"), ("--json", "")] {
         let screen = Screen::new(80);
-        let api = Script::run().poll(answered("Hi!").after(Duration::from_millis(1500))).start();
-        let mut command = relevance_run(&api).args([option, "Hello"]).env("TERM", term).command;
+        let api = Script::run()
+            .poll(answered("Hi!").after(Duration::from_millis(1500)))
+            .start();
+        let mut command = relevance_run(&api)
+            .args([option, "Hello"])
+            .env("TERM", term)
+            .command;
         let end = || screen.terminal.try_clone().unwrap();
-        let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        let child = command
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .unwrap();
         api.wait_for_requests(2);
         assert!(child.wait_with_output().unwrap().status.success());
         screen.wait_for("Hi!");
-        assert!(!screen.raw().contains('\x1b') && !screen.raw().contains("waiting"), "{:?}", screen.raw());
+        assert!(
+            !screen.raw().contains('\x1b') && !screen.raw().contains("waiting"),
+            "{:?}",
+            screen.raw()
+        );
     }
     // Nor in a pipe, whatever TERM says.
-    let api = Script::run().poll(answered("Hi!").after(Duration::from_millis(1500))).start();
-    relevance_run(&api).env("TERM", "xterm").arg("Hello").run().answers("Hi!");
+    let api = Script::run()
+        .poll(answered("Hi!").after(Duration::from_millis(1500)))
+        .start();
+    relevance_run(&api)
+        .env("TERM", "xterm")
+        .arg("Hello")
+        .run()
+        .answers("Hi!");
 }
 
 #[test]
 fn control_characters_in_an_answer_are_made_visible() {
     let screen = Screen::new(80);
-    let api = Script::run().poll(answered("a\tb\n\x1b[31mred\x07 \u{9b}2J é\r\x7f\0\u{a0}!")).start();
+    let api = Script::run()
+        .poll(answered("a\tb\n\x1b[31mred\x07 \u{9b}2J é\r\x7f\0\u{a0}!"))
+        .start();
     let child = screen.spawn(relevance_run(&api).args(["-q", "Hello"]));
     screen.ends(child, 0, "a       b\n^[[31mred^G <U+009B>2J é^M^?^@\u{a0}!");
     assert!(!screen.raw().contains('\x1b'));
@@ -143,7 +205,9 @@ fn a_message_is_not_read_from_a_terminal_unless_it_is_asked_for() {
     let screen = Screen::new(120);
     let api = Script::run().poll(answered("Hi!")).start();
     let child = screen.spawn(relevance_run(&api).args(["-q", "--file", "-"]));
-    File::from(screen.master.try_clone().unwrap()).write_all(b"typed\n\x04").unwrap();
+    File::from(screen.master.try_clone().unwrap())
+        .write_all(b"typed\n\x04")
+        .unwrap();
     screen.wait_for("Hi!");
     assert!(child.wait_with_output().unwrap().status.success());
     assert_eq!(api.requests()[0].json()["message"]["content"], "typed\n");
@@ -152,7 +216,9 @@ fn a_message_is_not_read_from_a_terminal_unless_it_is_asked_for() {
 /// A CI system ends a step that is silent for long, and a held poll may be.
 #[test]
 fn verbose_has_a_heartbeat() {
-    let api = Script::run().poll(answered("Hi!").after(Duration::from_secs(17))).start();
+    let api = Script::run()
+        .poll(answered("Hi!").after(Duration::from_secs(17)))
+        .start();
     let output = relevance_run(&api).args(["-v", "Hello"]).run();
     output.exits(0).says(&["] waiting 0:00:15, 1 polls\n"]);
 }

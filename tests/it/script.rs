@@ -53,17 +53,26 @@ pub fn triggered() -> Reply {
 }
 
 pub fn in_progress() -> Reply {
-    Reply::json(200, json!({"type": "inprogress", "updates": [], "last_message_id": 1}))
+    Reply::json(
+        200,
+        json!({"type": "inprogress", "updates": [], "last_message_id": 1}),
+    )
 }
 
 /// The poll's reply with one update.
 pub fn poll(kind: &str, update: Value) -> Reply {
-    Reply::json(200, json!({"type": kind, "updates": [update], "last_message_id": 2}))
+    Reply::json(
+        200,
+        json!({"type": kind, "updates": [update], "last_message_id": 2}),
+    )
 }
 
 /// The end of a run that went well, with `output.output` as given.
 pub fn success(output: Value) -> Reply {
-    poll("complete", json!({"type": "chain-success", "output": {"status": "complete", "output": output}}))
+    poll(
+        "complete",
+        json!({"type": "chain-success", "output": {"status": "complete", "output": output}}),
+    )
 }
 
 pub fn answered(answer: &str) -> Reply {
@@ -122,11 +131,19 @@ impl Script {
     pub fn start_listening(self, listener: TcpListener) -> Scripted {
         let tls = self.tls.clone();
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let state = Arc::new(Mutex::new(State { script: self, requests: Vec::new(), unexpected: Vec::new() }));
+        let state = Arc::new(Mutex::new(State {
+            script: self,
+            requests: Vec::new(),
+            unexpected: Vec::new(),
+        }));
         let answering = Arc::clone(&state);
         let answer = move |request| answering.lock().unwrap().answer(request);
         let server = Server::of(listener, tls, answer).expect("a server");
-        Scripted { server, state, scheme }
+        Scripted {
+            server,
+            state,
+            scheme,
+        }
     }
 }
 
@@ -134,7 +151,9 @@ impl State {
     fn answer(&mut self, request: Request) -> Reply {
         let reply = match (request.method.as_str(), request.path()) {
             ("POST", "/latest/agents/trigger") => self.script.triggers.pop_front(),
-            ("GET", path) if path.starts_with("/latest/studios/") && path.contains("/async_poll/") => {
+            ("GET", path)
+                if path.starts_with("/latest/studios/") && path.contains("/async_poll/") =>
+            {
                 let next = self.script.polls.pop_front();
                 next.or_else(|| self.script.polls_after.clone())
             }
@@ -154,7 +173,11 @@ impl State {
 
 impl Scripted {
     pub fn base_url(&self) -> String {
-        format!("{}://localhost:{}/latest", self.scheme, self.server.address.port())
+        format!(
+            "{}://localhost:{}/latest",
+            self.scheme,
+            self.server.address.port()
+        )
     }
 
     pub fn requests(&self) -> Vec<Request> {
@@ -162,7 +185,10 @@ impl Scripted {
     }
 
     pub fn triggers(&self) -> usize {
-        self.requests().iter().filter(|request| request.method == "POST").count()
+        self.requests()
+            .iter()
+            .filter(|request| request.method == "POST")
+            .count()
     }
 
     pub fn polls(&self) -> Vec<Request> {
@@ -178,7 +204,9 @@ impl Scripted {
 
     /// Waits until `count` requests have been received.
     pub fn wait_for_requests(&self, count: usize) {
-        crate::eventually("requests", || self.state.lock().unwrap().requests.len() >= count);
+        crate::eventually("requests", || {
+            self.state.lock().unwrap().requests.len() >= count
+        });
     }
 }
 
@@ -190,9 +218,25 @@ impl Drop for Scripted {
         // A request that is under way when the test ends is still counted.
         thread::sleep(Duration::from_millis(1));
         let state = self.state.lock().unwrap();
-        assert!(state.unexpected.is_empty(), "not expected: {:?}", state.unexpected);
-        assert!(state.script.triggers.is_empty(), "{} triggers were not sent", state.script.triggers.len());
-        assert!(state.script.polls.is_empty(), "{} polls were not sent", state.script.polls.len());
-        assert!(state.script.checks.is_empty(), "{} checks were not sent", state.script.checks.len());
+        assert!(
+            state.unexpected.is_empty(),
+            "not expected: {:?}",
+            state.unexpected
+        );
+        assert!(
+            state.script.triggers.is_empty(),
+            "{} triggers were not sent",
+            state.script.triggers.len()
+        );
+        assert!(
+            state.script.polls.is_empty(),
+            "{} polls were not sent",
+            state.script.polls.len()
+        );
+        assert!(
+            state.script.checks.is_empty(),
+            "{} checks were not sent",
+            state.script.checks.len()
+        );
     }
 }

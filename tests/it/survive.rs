@@ -21,7 +21,10 @@ fn survives(faults: Vec<Reply>) {
                 let shown: String = format!("{fault:?}").chars().take(200).collect();
                 let api = Script::run().poll(fault).poll(answered("Hi!")).start();
                 let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
-                assert!(output.code == Some(0) && output.stderr.is_empty(), "{shown}\n{output}");
+                assert!(
+                    output.code == Some(0) && output.stderr.is_empty(),
+                    "{shown}\n{output}"
+                );
                 output.answers("Hi!");
                 assert_eq!(api.triggers(), 1);
             });
@@ -40,17 +43,27 @@ fn transport_faults() {
         Reply::raw("HTTP/1.1 200 OK\r\n").then(Step::Reset),
         Reply::raw("\0\0\0garbage\r\n\r\n").then(Step::Close),
         Reply::raw("HTTP/1.1 abc\r\n\r\n").then(Step::Close),
-        Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n").then(Step::Close),
+        Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n")
+            .then(Step::Close),
     ]);
 }
 
 #[test]
 fn statuses() {
-    let mut faults: Vec<Reply> =
-        [404, 408, 425, 429, 500, 502, 503, 504].map(|status| Reply::error(status, "later", "x")).into();
+    let mut faults: Vec<Reply> = [404, 408, 425, 429, 500, 502, 503, 504]
+        .map(|status| Reply::error(status, "later", "x"))
+        .into();
     faults.push(Reply::new(503, &[("Retry-After", "1")], "<html>"));
-    faults.push(Reply::new(503, &[("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT")], ""));
-    faults.push(Reply::new(429, &[("Retry-After", "99999999999999999999999")], ""));
+    faults.push(Reply::new(
+        503,
+        &[("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT")],
+        "",
+    ));
+    faults.push(Reply::new(
+        429,
+        &[("Retry-After", "99999999999999999999999")],
+        "",
+    ));
     faults.push(Reply::new(429, &[("Retry-After", "-1")], ""));
     survives(faults);
 }
@@ -99,8 +112,16 @@ fn wrong_types_anywhere() {
 /// A type that is missing or no text is not known, so there is one warning.
 #[test]
 fn a_missing_type_is_waited_through() {
-    for body in [json!({}), json!({"type": 7}), json!({"type": null}), json!({"updates": []})] {
-        let api = Script::run().polls(2, Reply::json(200, body)).poll(answered("Hi!")).start();
+    for body in [
+        json!({}),
+        json!({"type": 7}),
+        json!({"type": null}),
+        json!({"updates": []}),
+    ] {
+        let api = Script::run()
+            .polls(2, Reply::json(200, body))
+            .poll(answered("Hi!"))
+            .start();
         let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
         output.exits(0).prints("Hi!\n").says(&["warning"]);
         assert_eq!(output.stderr.lines().count(), 1, "{output}");
@@ -128,10 +149,15 @@ fn a_server_restart_in_mid_wait() {
     // In front of it, so that its port is nobody else's meanwhile: while it is down, connections are closed at once.
     let front = Server::sockets(move |client| {
         let target = *leads_to.lock().unwrap();
-        target.map_or(Ok(()), |address| crate::tunnel::join(client, TcpStream::connect(address)?))
+        target.map_or(Ok(()), |address| {
+            crate::tunnel::join(client, TcpStream::connect(address)?)
+        })
     });
     let url = format!("http://{}/latest", front.address);
-    let running = relevance_run(&api).env("RELEVANCE_BASE_URL", url).args(["-i", "300ms", "Hello"]).spawn();
+    let running = relevance_run(&api)
+        .env("RELEVANCE_BASE_URL", url)
+        .args(["-i", "300ms", "Hello"])
+        .spawn();
     api.wait_for_requests(2);
     *target.lock().unwrap() = None;
     drop(api);
@@ -146,19 +172,33 @@ fn a_server_restart_in_mid_wait() {
 /// What went wrong and was overcome is no reason for anything later.
 #[test]
 fn a_trouble_that_is_over_is_not_told() {
-    let script = Script::run().poll(Reply::error(503, "down for a moment", "x")).poll_forever(in_progress());
+    let script = Script::run()
+        .poll(Reply::error(503, "down for a moment", "x"))
+        .poll_forever(in_progress());
     let api = script.start();
-    let output = relevance_run(&api).args(["-i", "50ms", "--timeout", "2500ms", "Hello"]).run();
-    output.fails(124, &["the run goes on"]).never_says("503").resumes(RUN);
+    let output = relevance_run(&api)
+        .args(["-i", "50ms", "--timeout", "2500ms", "Hello"])
+        .run();
+    output
+        .fails(124, &["the run goes on"])
+        .never_says("503")
+        .resumes(RUN);
     assert!(api.polls().len() > 2);
 }
 
 /// Many failures in a row are no reason to give up, and are told with `--verbose`.
 #[test]
 fn failures_in_a_row_back_off_until_the_deadline() {
-    let api = Script::run().poll_forever(Reply::error(503, "down", "x")).start();
-    let output = relevance_run(&api).args(["-v", "--timeout", "4s", "Hello"]).run();
-    output.exits(124).says(&["poll: the poll was answered 503: down; again in", "the run goes on (the poll"]);
+    let api = Script::run()
+        .poll_forever(Reply::error(503, "down", "x"))
+        .start();
+    let output = relevance_run(&api)
+        .args(["-v", "--timeout", "4s", "Hello"])
+        .run();
+    output.exits(124).says(&[
+        "poll: the poll was answered 503: down; again in",
+        "the run goes on (the poll",
+    ]);
     output.resumes(RUN);
     let polls = api.polls().len();
     // At 0 s, then after 0.5 to 1.5 s, 1 to 3 s, 2 to 6 s.
@@ -171,7 +211,10 @@ fn not_found_is_believed_after_ten_seconds() {
     let api = Script::new().poll_forever(not_found).start();
     let output = relevance_run(&api).args(["--resume", RUN]).run();
     output.fails(3, &["404", "Job not found"]).does_not_resume();
-    assert!(output.took >= Duration::from_secs(10) && output.took < Duration::from_secs(13), "{output}");
+    assert!(
+        output.took >= Duration::from_secs(10) && output.took < Duration::from_secs(13),
+        "{output}"
+    );
 }
 
 /// A refusal of the poll leaves the run where it is; what was resumed was not started here.
@@ -181,25 +224,41 @@ fn a_refused_poll_is_exit_5_and_with_resume_exit_3() {
         let refusal = || Reply::error(status, "no", "x");
         let api = Script::run().poll(refusal()).start();
         let said = format!("{status}: no");
-        relevance_run(&api).arg("Hello").run().fails(5, &[&said]).resumes(RUN);
+        relevance_run(&api)
+            .arg("Hello")
+            .run()
+            .fails(5, &[&said])
+            .resumes(RUN);
         let api = Script::new().poll(refusal()).start();
-        relevance_run(&api).args(["--resume", RUN]).run().fails(3, &[&said]).resumes(RUN);
+        relevance_run(&api)
+            .args(["--resume", RUN])
+            .run()
+            .fails(3, &[&said])
+            .resumes(RUN);
     }
 }
 
 /// The answer comes although the fault lies between two polls on one connection.
 #[test]
 fn a_connection_closed_silently_between_polls() {
-    let script = Script::new().trigger(triggered().then(Step::Close)).poll(in_progress().then(Step::Close));
+    let script = Script::new()
+        .trigger(triggered().then(Step::Close))
+        .poll(in_progress().then(Step::Close));
     let api = script.poll(answered("Hi!")).start();
-    relevance_run(&api).args(["-i", "50ms", "Hello"]).run().answers("Hi!");
+    relevance_run(&api)
+        .args(["-i", "50ms", "Hello"])
+        .run()
+        .answers("Hi!");
     assert_eq!(api.server.connections(), 3);
 }
 
 /// Lost on the way: the client learns of it only by sending into it.
 #[test]
 fn a_connection_that_swallows_the_poll() {
-    let api = Script::run().poll(in_progress()).poll(answered("Hi!")).start();
+    let api = Script::run()
+        .poll(in_progress())
+        .poll(answered("Hi!"))
+        .start();
     let (address, count) = (api.server.address, std::sync::atomic::AtomicUsize::new(0));
     let front = Server::sockets(move |client| {
         let api = std::net::TcpStream::connect(address)?;
@@ -210,7 +269,10 @@ fn a_connection_that_swallows_the_poll() {
         crate::tunnel::join(client, api)
     });
     let url = format!("http://{}/latest", front.address);
-    let output = relevance_run(&api).env("RELEVANCE_BASE_URL", url).args(["-i", "50ms", "Hello"]).run();
+    let output = relevance_run(&api)
+        .env("RELEVANCE_BASE_URL", url)
+        .args(["-i", "50ms", "Hello"])
+        .run();
     output.answers("Hi!");
     assert_eq!(api.triggers(), 1);
 }
@@ -219,18 +281,29 @@ fn a_connection_that_swallows_the_poll() {
 #[test]
 fn a_status_counts_whatever_becomes_of_the_body() {
     let broken = |status: u16| {
-        let head = format!("HTTP/1.1 {status} Status\r\nContent-Length: 1000\r\n\r\n{{\"message\":\"no");
+        let head =
+            format!("HTTP/1.1 {status} Status\r\nContent-Length: 1000\r\n\r\n{{\"message\":\"no");
         [Step::Close, Step::Reset].map(|end| Reply::raw(head.clone()).then(end))
     };
     let trickling = |status: u16| {
         let head = format!("HTTP/1.1 {status} Status\r\nContent-Length: 100000\r\n\r\n");
-        Reply::raw(head).then(Step::Repeat { piece: b"x".to_vec(), every: Duration::from_millis(50) })
+        Reply::raw(head).then(Step::Repeat {
+            piece: b"x".to_vec(),
+            every: Duration::from_millis(50),
+        })
     };
-    let stalling =
-        |status: u16| Reply::raw(format!("HTTP/1.1 {status} Status\r\nContent-Length: 1000\r\n\r\nx")).then(Step::Hang);
+    let stalling = |status: u16| {
+        Reply::raw(format!(
+            "HTTP/1.1 {status} Status\r\nContent-Length: 1000\r\n\r\nx"
+        ))
+        .then(Step::Hang)
+    };
     thread::scope(|scope| {
         for status in [401, 403, 422, 302] {
-            for reply in broken(status).into_iter().chain([trickling(status), stalling(status)]) {
+            for reply in broken(status)
+                .into_iter()
+                .chain([trickling(status), stalling(status)])
+            {
                 scope.spawn(move || {
                     let said = status.to_string();
                     let api = Script::new().trigger(reply.clone()).start();
@@ -244,18 +317,31 @@ fn a_status_counts_whatever_becomes_of_the_body() {
         }
         for reply in broken(429) {
             scope.spawn(move || {
-                let api =
-                    Script::new().trigger(reply.clone()).trigger(triggered()).poll(reply).poll(answered("Hi!")).start();
-                relevance_run(&api).args(["-i", "1ms", "Hello"]).run().answers("Hi!");
+                let api = Script::new()
+                    .trigger(reply.clone())
+                    .trigger(triggered())
+                    .poll(reply)
+                    .poll(answered("Hi!"))
+                    .start();
+                relevance_run(&api)
+                    .args(["-i", "1ms", "Hello"])
+                    .run()
+                    .answers("Hi!");
                 assert_eq!(api.triggers(), 2);
             });
         }
         for reply in broken(200) {
             scope.spawn(move || {
                 let api = Script::new().trigger(reply.clone()).start();
-                relevance_run(&api).arg("Hello").run().fails(5, &["may have been started"]);
+                relevance_run(&api)
+                    .arg("Hello")
+                    .run()
+                    .fails(5, &["may have been started"]);
                 let api = Script::run().poll(reply).poll(answered("Hi!")).start();
-                relevance_run(&api).args(["-i", "1ms", "Hello"]).run().answers("Hi!");
+                relevance_run(&api)
+                    .args(["-i", "1ms", "Hello"])
+                    .run()
+                    .answers("Hi!");
             });
         }
     });

@@ -9,14 +9,25 @@ fn the_right_authority_in_ssl_cert_file_works() {
     let (authority, other) = (Authority::new(), Authority::new());
     let folder = Folder::new();
     // A bundle holds more than one.
-    let pem = folder.file("ca.pem", format!("# a comment\n{}\n{}", other.pem, authority.pem));
+    let pem = folder.file(
+        "ca.pem",
+        format!("# a comment\n{}\n{}", other.pem, authority.pem),
+    );
     let api = Script::run()
         .polls(5, in_progress())
         .poll(answered("Hi!"))
         .tls(authority.server(&["localhost"], false))
         .start();
-    relevance_run(&api).env("SSL_CERT_FILE", pem).args(["-i", "1ms", "Hello"]).run().answers("Hi!");
-    assert_eq!(api.server.connections(), 1, "one TLS connection for the whole run");
+    relevance_run(&api)
+        .env("SSL_CERT_FILE", pem)
+        .args(["-i", "1ms", "Hello"])
+        .run()
+        .answers("Hi!");
+    assert_eq!(
+        api.server.connections(),
+        1,
+        "one TLS connection for the whole run"
+    );
 }
 
 /// Exit 4 after one attempt, a message that says which it was, and no request.
@@ -28,10 +39,25 @@ fn certificates_that_do_not_verify() {
     let wrong = folder.file("wrong.pem", &other.pem);
     let (ours, theirs): (&[&str], &[&str]) = (&["localhost"], &["other.example"]);
     for (pem, names, expired, said) in [
-        (None, ours, false, ["not signed by a known authority", "SSL_CERT_FILE"]),
-        (Some(&wrong), ours, false, ["not signed by a known authority", "SSL_CERT_FILE"]),
+        (
+            None,
+            ours,
+            false,
+            ["not signed by a known authority", "SSL_CERT_FILE"],
+        ),
+        (
+            Some(&wrong),
+            ours,
+            false,
+            ["not signed by a known authority", "SSL_CERT_FILE"],
+        ),
         (Some(&right), ours, true, ["has expired", "clock"]),
-        (Some(&right), theirs, false, ["is for another name", "RELEVANCE_BASE_URL"]),
+        (
+            Some(&right),
+            theirs,
+            false,
+            ["is for another name", "RELEVANCE_BASE_URL"],
+        ),
     ] {
         let api = Script::new().tls(authority.server(names, expired)).start();
         let mut command = relevance_run(&api).arg("Hello");
@@ -39,7 +65,10 @@ fn certificates_that_do_not_verify() {
             command = command.env("SSL_CERT_FILE", pem);
         }
         let output = command.run();
-        output.fails(4, &said).says(&["nothing was started"]).does_not_resume();
+        output
+            .fails(4, &said)
+            .says(&["nothing was started"])
+            .does_not_resume();
         assert_eq!(api.server.connections(), 1, "one attempt");
         assert!(api.requests().is_empty());
 
@@ -56,6 +85,9 @@ fn certificates_that_do_not_verify() {
 fn plain_http_where_tls_is_expected_is_not_reached() {
     let api = Script::new().start();
     let url = api.base_url().replace("http://", "https://");
-    let output = relevance_run(&api).env("RELEVANCE_BASE_URL", url).args(["-t", "2s", "Hello"]).run();
+    let output = relevance_run(&api)
+        .env("RELEVANCE_BASE_URL", url)
+        .args(["-t", "2s", "Hello"])
+        .run();
     output.fails(4, &["nothing was started"]);
 }

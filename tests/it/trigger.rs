@@ -36,7 +36,10 @@ fn request_is_exactly_what_the_api_documents() {
     assert_eq!(trigger.header("Content-Type"), Some("application/json"));
     let body = json!({"message": {"role": "user", "content": "Hello"}, "agent_id": "agent-1"});
     assert_eq!(trigger.json(), body);
-    assert_eq!(poll.target, "/latest/studios/studio-1/async_poll/job-1?ending_update_only=true");
+    assert_eq!(
+        poll.target,
+        "/latest/studios/studio-1/async_poll/job-1?ending_update_only=true"
+    );
 }
 
 #[test]
@@ -57,8 +60,16 @@ fn message_from_a_file_and_from_standard_input() {
         let from_stdin = ["-f".as_ref(), "-".as_ref()];
         for arguments in [&from_file[..], &from_stdin, &[]] {
             let api = simple().start();
-            relevance_run(&api).args(arguments).stdin(message).run().answers("Hi!");
-            assert_eq!(api.requests()[0].json()["message"]["content"], message, "{arguments:?}");
+            relevance_run(&api)
+                .args(arguments)
+                .stdin(message)
+                .run()
+                .answers("Hi!");
+            assert_eq!(
+                api.requests()[0].json()["message"]["content"],
+                message,
+                "{arguments:?}"
+            );
         }
     }
 }
@@ -67,8 +78,14 @@ fn message_from_a_file_and_from_standard_input() {
 fn a_megabyte_of_text() {
     let message = "héllo wörld ".repeat(90_000);
     let api = simple().start();
-    relevance_run(&api).stdin(message.as_str()).run().answers("Hi!");
-    assert_eq!(api.requests()[0].json()["message"]["content"], message.as_str());
+    relevance_run(&api)
+        .stdin(message.as_str())
+        .run()
+        .answers("Hi!");
+    assert_eq!(
+        api.requests()[0].json()["message"]["content"],
+        message.as_str()
+    );
 }
 
 #[test]
@@ -99,7 +116,11 @@ fn set_sends_json_or_else_a_string() {
     let api = simple().start();
     let fields = [
         ("version", "draft", "\"draft\""),
-        ("params", r#"{"tone": "brief", "n": 12345678901234567890123}"#, ""),
+        (
+            "params",
+            r#"{"tone": "brief", "n": 12345678901234567890123}"#,
+            "",
+        ),
         ("debug", "true", ""),
         ("quoted", "\"true\"", ""),
         ("external_id", "a=b", "\"a=b\""),
@@ -117,7 +138,10 @@ fn set_sends_json_or_else_a_string() {
     for (key, value, written) in fields {
         let written = if written.is_empty() { value } else { written };
         // Character for character: no number is rounded and no key reordered.
-        assert!(body.contains(&format!("\"{key}\":{written}")), "{key} in {body}");
+        assert!(
+            body.contains(&format!("\"{key}\":{written}")),
+            "{key} in {body}"
+        );
     }
     let Value::Object(members) = request.json() else {
         panic!("{body}");
@@ -131,8 +155,14 @@ fn a_message_of_post_post_post() {
     for shift in 0..5 {
         let message = "x".repeat(shift) + &"POST ".repeat(4000);
         let api = simple().start();
-        relevance_run(&api).stdin(message.as_str()).run().answers("Hi!");
-        assert_eq!(api.requests()[0].json()["message"]["content"], message.as_str());
+        relevance_run(&api)
+            .stdin(message.as_str())
+            .run()
+            .answers("Hi!");
+        assert_eq!(
+            api.requests()[0].json()["message"]["content"],
+            message.as_str()
+        );
     }
 }
 
@@ -147,8 +177,12 @@ fn the_trigger_is_one_write() {
         stream.write_all(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
     });
     let api = Script::new().start();
-    let command = relevance_run(&api).env("RELEVANCE_BASE_URL", format!("http://{}", server.address));
+    let command =
+        relevance_run(&api).env("RELEVANCE_BASE_URL", format!("http://{}", server.address));
     command.arg("Hello").run().fails(3, &["401"]);
     let first = String::from_utf8(seen.recv().unwrap()).unwrap();
-    assert!(first.starts_with("POST /agents/trigger HTTP/1.1\r\n") && first.ends_with("}"), "{first}");
+    assert!(
+        first.starts_with("POST /agents/trigger HTTP/1.1\r\n") && first.ends_with("}"),
+        "{first}"
+    );
 }

@@ -59,7 +59,10 @@ pub fn join_requests(mut client: TcpStream, mut api: TcpStream, count: usize) ->
     let (mut seen, mut buffer) = (0, [0; 65536]);
     loop {
         let length = client.read(&mut buffer)?;
-        seen += buffer[..length].windows(9).filter(|bytes| bytes == b" HTTP/1.1").count();
+        seen += buffer[..length]
+            .windows(9)
+            .filter(|bytes| bytes == b" HTTP/1.1")
+            .count();
         if length == 0 || seen > count {
             break;
         }
