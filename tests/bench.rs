@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use fake::api::{Api, Course, TOKEN};
+use fake::api::{Api, Scenario, TOKEN};
 use fake::server::{Reply, Server};
 use fake::tls::Authority;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -127,11 +127,7 @@ fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     let authority = Authority::new();
     let ca = env::temp_dir().join(format!("relevance-run-bench-{}.pem", std::process::id()));
     std::fs::write(&ca, &authority.pem)?;
-    let api = Api::new(Course {
-        takes: Duration::ZERO,
-        held: Duration::ZERO,
-        history: 6,
-    });
+    let api = Api::new(Scenario::default());
     let requests = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&requests);
     let server = Server::on(
@@ -161,7 +157,7 @@ fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
             );
             command
                 .env("RELEVANCE_AUTH_TOKEN", TOKEN)
-                .env("RELEVANCE_AGENT_ID", "bench-agent");
+                .env("RELEVANCE_AGENT_ID", "demo-agent");
             for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
                 command.env(name, &ca);
             }

@@ -1,9 +1,13 @@
 /*!
-The fake API alone, for any HTTP client: `make fake-api` prints its base URL and a token, and serves until it is
-ended. With a command after `--`, it serves for as long as that command runs, with the environment set for it.
+The fake API alone, for any HTTP client: `make fake-api` prints the environment of a client, and
+serves until it is ended. With a command after `--`, it serves for as long as that command runs,
+with the environment set for it.
 
-`FAKE_API_TAKES` is how many milliseconds a run takes (1500), and `FAKE_API_RECORD` a file that gets a line for each
-trigger that was sent: the message as a JSON string.
+`FAKE_API_RECORD` is a file that gets a line for each trigger that was sent: the message, or the
+parameters of a tool, as JSON. Every other variable `FAKE_API_…` sets a switch of the API, listed in
+`fake/api/scenario.rs`: `FAKE_API_TAKES` is how many milliseconds a run takes (1500). A word at the
+start of a message makes its run go another way, listed in `fake/api/words.rs`. Both lists are
+printed by `make fake-api`.
 */
 
 #![allow(clippy::unwrap_used)]
@@ -18,30 +22,41 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Duration;
 
-use fake::api::{Api, Course, TOKEN};
-use fake::server::Server;
+use fake::api::scenario::SWITCHES;
+use fake::api::words::WORDS;
+use fake::api::{Api, Scenario, TOKEN};
+use fake::server::{Request, Server};
 use serde_json::Value;
 
+const RECORD: &str = "FAKE_API_RECORD";
+
 fn main() -> io::Result<ExitCode> {
-    let takes = env::var("FAKE_API_TAKES").map_or(Ok(1500), |takes| takes.parse());
-    let api = Api::new(Course {
-        takes: Duration::from_millis(takes.map_err(io::Error::other)?),
-        held: Duration::from_millis(300),
-        history: 6,
-    });
-    let record = env::var_os("FAKE_API_RECORD")
+    let scenario = match scenario() {
+        Ok(scenario) => scenario,
+        Err(why) => {
+            writeln!(io::stderr(), "fake-api: {why}")?;
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let api = Api::new(scenario);
+    let record = env::var_os(RECORD)
         .map(|path| OpenOptions::new().create(true).append(true).open(path))
         .transpose()?;
     let server = Server::on("127.0.0.1:0", None, move |request| {
-        if let (Some(mut record), "POST") = (record.as_ref(), request.method.as_str()) {
-            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-            record
-                .write_all(format!("{}\n", body["message"]["content"]).as_bytes())
-                .unwrap();
+        if let (Some(mut record), true) = (record.as_ref(), request.is_trigger()) {
+            record.write_all(recorded(&request).as_bytes()).unwrap();
         }
         api.answer(&request)
     })?;
-    let base_url = format!("http://{}/latest", server.address);
+    let environment = [
+        (
+            "RELEVANCE_BASE_URL",
+            format!("http://{}/latest", server.address),
+        ),
+        ("RELEVANCE_AUTH_TOKEN", TOKEN.to_owned()),
+        ("RELEVANCE_AGENT_ID", "demo-agent".to_owned()),
+        ("RELEVANCE_REGION", "us".to_owned()),
+    ];
 
     let mut command = env::args_os()
         .skip(1)
@@ -49,20 +64,70 @@ fn main() -> io::Result<ExitCode> {
     if let Some(program) = command.next() {
         let status = Command::new(program)
             .args(command)
-            .env("RELEVANCE_BASE_URL", base_url)
-            .env("RELEVANCE_AUTH_TOKEN", TOKEN)
-            .env("RELEVANCE_AGENT_ID", "demo-agent")
-            .env("RELEVANCE_REGION", "us")
+            .envs(environment)
             .status()?;
         return Ok(status
             .code()
             .map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)));
     }
+    let mut exports = String::new();
+    for (name, value) in environment {
+        exports.push_str(&format!("export {name}={value}\n"));
+    }
+    io::stderr().write_all(hints().as_bytes())?;
+    // At once, so that who waits for one line finds them all.
+    io::stdout().write_all(exports.as_bytes())?;
     writeln!(
-        io::stdout(),
-        "export RELEVANCE_BASE_URL={base_url}\nexport RELEVANCE_AUTH_TOKEN={TOKEN}\nexport RELEVANCE_AGENT_ID=demo-agent"
+        io::stderr(),
+        "\nThen run there: relevance-run 'Hello'. Ctrl-C ends the fake API."
     )?;
     loop {
         thread::park();
     }
+}
+
+/// The scenario that the environment asks for.
+fn scenario() -> Result<Scenario, String> {
+    let mut scenario = Scenario {
+        takes: Duration::from_millis(1500),
+        held: Duration::from_millis(300),
+        ..Scenario::default()
+    };
+    for (name, value) in env::vars_os() {
+        let name = name.to_string_lossy();
+        let Some(switch) = name.strip_prefix("FAKE_API_").filter(|_| name != RECORD) else {
+            continue;
+        };
+        let value = value.to_string_lossy();
+        scenario
+            .set(switch, &value)
+            .map_err(|why| format!("{name}: {why}"))?;
+    }
+    Ok(scenario)
+}
+
+/// The line for one trigger.
+fn recorded(request: &Request) -> String {
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let sent = body["message"].get("content").unwrap_or(&body["params"]);
+    format!("{sent}\n")
+}
+
+/// What can be rehearsed, and what to do next.
+fn hints() -> String {
+    let mut hints =
+        String::from("A word at the start of a message makes its run go another way:\n");
+    for (word, _, what_follows, meaning) in WORDS {
+        hints.push_str(&format!("  {word:<12} {what_follows:<7} {meaning}\n"));
+    }
+    hints.push_str("A tool, demo-tool, takes the word in its parameter `message`.\n");
+    hints.push_str("\nVariables for `make fake-api` change what every run does:\n");
+    for (name, meaning) in SWITCHES {
+        hints.push_str(&format!("  FAKE_API_{name:<18}  {meaning}\n"));
+    }
+    hints.push_str(&format!(
+        "  {RECORD:<27}  a file that gets a line for each trigger\n"
+    ));
+    hints.push_str("\nThe fake API is serving. Paste these lines into another shell:\n\n");
+    hints
 }

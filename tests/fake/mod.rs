@@ -1,11 +1,16 @@
 /*!
-A fake of the API on a real socket, in plain std: a small HTTP server, and on it the API as API.md describes it.
+A fake of the API on a real socket, in plain std: a small HTTP server, and on it the API as the
+vendor's document has it.
 */
 
 // A fake that cannot go on fails the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod api;
+pub mod clock;
+pub mod document;
+pub mod http;
 pub mod names;
+pub mod schema;
 pub mod server;
 pub mod tls;

@@ -1,140 +1,19 @@
 /*!
-A blocking HTTP/1.1 server: a thread for each connection, a function for the replies, stopped on drop.
-
-A reply is a list of steps, so that it can also be late, slow, cut off or never there.
+A blocking HTTP/1.1 server: a thread for each connection, a function for the replies, stopped on
+drop.
 */
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use serde_json::Value;
 
-/// A request as it was received.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub method: String,
-    /// Path and query.
-    pub target: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-    /// Which connection it came on, from 0.
-    pub connection: usize,
-    pub at: Instant,
-}
-
-impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self
-            .headers
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        let value = found.next().map(|(_, value)| value.as_str());
-        assert!(found.next().is_none(), "{name} was sent twice");
-        value
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).expect("a JSON body")
-    }
-
-    pub fn path(&self) -> &str {
-        self.target.split('?').next().unwrap()
-    }
-
-    pub fn query(&self, name: &str) -> Option<&str> {
-        let (_, query) = self.target.split_once('?')?;
-        query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find_map(|(key, value)| (key == name).then_some(value))
-    }
-}
-
-#[derive(Clone, Debug)]
-pub enum Step {
-    Send(Vec<u8>),
-    /// Send one piece again and again until the client goes away.
-    Repeat {
-        piece: Vec<u8>,
-        every: Duration,
-    },
-    Pause(Duration),
-    /// Say nothing more until the client goes away.
-    Hang,
-    /// Close the connection in good order.
-    Close,
-    /// Close it so that the client sees a reset.
-    Reset,
-}
-
-#[derive(Clone, Debug)]
-pub struct Reply(pub Vec<Step>);
-
-impl Reply {
-    pub fn new(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Reply {
-        let body = body.as_ref();
-        let mut head = format!(
-            "HTTP/1.1 {status} Status\r\nContent-Length: {}\r\n",
-            body.len()
-        );
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
-        let mut bytes = head.into_bytes();
-        bytes.extend_from_slice(body);
-        Reply(vec![Step::Send(bytes)])
-    }
-
-    pub fn json(status: u16, body: Value) -> Reply {
-        Reply::text(status, &body.to_string())
-    }
-
-    /// A body that is meant to be JSON, given to the letter.
-    pub fn text(status: u16, body: &str) -> Reply {
-        Reply::new(status, &[("Content-Type", "application/json")], body)
-    }
-
-    /// The API's envelope for an error.
-    pub fn error(status: u16, message: &str, error_type: &str) -> Reply {
-        Reply::json(
-            status,
-            serde_json::json!({"message": message, "error_type": error_type}),
-        )
-    }
-
-    pub fn raw(bytes: impl Into<Vec<u8>>) -> Reply {
-        Reply(vec![Step::Send(bytes.into())])
-    }
-
-    pub fn hang() -> Reply {
-        Reply(vec![Step::Hang])
-    }
-
-    pub fn close() -> Reply {
-        Reply(vec![Step::Close])
-    }
-
-    pub fn reset() -> Reply {
-        Reply(vec![Step::Reset])
-    }
-
-    pub fn then(mut self, step: Step) -> Reply {
-        self.0.push(step);
-        self
-    }
-
-    pub fn after(mut self, pause: Duration) -> Reply {
-        self.0.insert(0, Step::Pause(pause));
-        self
-    }
-}
+pub use super::http::{Reply, Request, Step};
 
 pub struct Server {
     pub address: SocketAddr,
@@ -253,7 +132,7 @@ fn serve<S: Read + Write>(
     answer: &impl Fn(Request) -> Reply,
 ) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    while let Some(request) = read_request(&mut stream, connection)? {
+    while let Some(request) = Request::read(&mut stream, connection)? {
         let closes = request
             .header("Connection")
             .is_some_and(|value| value.eq_ignore_ascii_case("close"));
@@ -289,56 +168,4 @@ fn serve<S: Read + Write>(
 fn reset(socket: &TcpStream) -> io::Result<()> {
     rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO))?;
     Ok(())
-}
-
-/// The next request, or `None` where the client has closed.
-fn read_request(
-    stream: &mut BufReader<impl Read + Write>,
-    connection: usize,
-) -> io::Result<Option<Request>> {
-    let mut line = String::new();
-    if stream.read_line(&mut line)? == 0 {
-        return Ok(None);
-    }
-    let mut words = line.split_whitespace();
-    let (Some(method), Some(target)) = (words.next(), words.next()) else {
-        return Err(io::Error::other("not a request line"));
-    };
-    let mut request = Request {
-        method: method.to_owned(),
-        target: target.to_owned(),
-        headers: Vec::new(),
-        body: Vec::new(),
-        connection,
-        at: Instant::now(),
-    };
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line)?;
-        let line = line.trim_end();
-        if line.is_empty() {
-            break;
-        }
-        let (name, value) = line
-            .split_once(':')
-            .ok_or_else(|| io::Error::other("not a header"))?;
-        request
-            .headers
-            .push((name.to_owned(), value.trim().to_owned()));
-    }
-    if request
-        .header("Expect")
-        .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
-    {
-        stream
-            .get_mut()
-            .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-        stream.get_mut().flush()?;
-    }
-    let length = request
-        .header("Content-Length")
-        .map_or(0, |value| value.parse().expect("a length"));
-    request.body = vec![0; length];
-    stream.read_exact(&mut request.body)?;
-    Ok(Some(request))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::command::{Cmd, relevance_run};
-use crate::fake::api::{Api, Course, TOKEN as DEMO_TOKEN};
+use crate::fake::api::{Api, Scenario, TOKEN as DEMO_TOKEN};
 use crate::fake::server::{Reply, Server, Step};
 use crate::script::{Script, Scripted};
 
@@ -227,15 +227,10 @@ fn it_goes_with_few_other_options() {
         .says(&["check: 200 in "]);
 }
 
-/// The fake API knows what API.md says of these calls.
+/// The fake API refuses a key and an agent that it does not know.
 #[test]
 fn the_demonstration_api_answers_a_check() {
-    let course = Course {
-        takes: Duration::ZERO,
-        held: Duration::ZERO,
-        history: 0,
-    };
-    let api = Api::new(course);
+    let api = Api::new(Scenario::default());
     let server = Server::on("127.0.0.1:0", None, move |request| api.answer(&request)).unwrap();
     let unused = Script::new().start();
     let command = || {

@@ -1,28 +1,24 @@
 /*! Many at once, and one for long. */
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::command::bare;
-use crate::fake::api::{Api, Course, TOKEN};
+use crate::fake::api::{Api, Scenario, TOKEN};
 use crate::fake::server::Server;
 use crate::script::{Script, answered, in_progress};
 
 #[test]
 fn two_hundred_processes_each_get_their_own_answer() {
     let _busy = crate::busy();
-    let course = Course {
+    let api = Arc::new(Api::new(Scenario {
         takes: Duration::from_secs(2),
         held: Duration::from_millis(300),
-        history: 6,
-    };
-    let api = Api::new(course);
-    let triggers = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&triggers);
+        ..Scenario::default()
+    }));
+    let answering = Arc::clone(&api);
     let server = Server::on("127.0.0.1:0", None, move |request| {
-        counted.fetch_add(usize::from(request.method == "POST"), Ordering::SeqCst);
-        api.answer(&request)
+        answering.answer(&request)
     });
     let server = server.unwrap();
     let url = format!("http://{}/latest", server.address);
@@ -40,7 +36,7 @@ fn two_hundred_processes_each_get_their_own_answer() {
             .wait()
             .answers(&format!("You said: message {number}"));
     }
-    assert_eq!(triggers.load(Ordering::SeqCst), 200);
+    assert_eq!(api.triggers(), 200);
     assert_eq!(server.connections(), 200);
 }
 

@@ -30,8 +30,8 @@ mod blocked;
 mod check;
 /// Signals, the deadline, lost output.
 mod ends;
-/// The fake API itself, held against API.md.
-mod faithful;
+/// The fake API itself, held against the vendor's document.
+mod fake_api;
 /// Servers that mean harm.
 mod hostile;
 /// Names, process 1 and an empty root; as root.
