@@ -56,6 +56,8 @@ mod proxy;
 mod run_file;
 /// A terminal.
 mod screen;
+/// The scripted API itself.
+mod scripted;
 /// The environment.
 mod settings;
 /// Limits of minutes; run apart.

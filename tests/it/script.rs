@@ -1,29 +1,41 @@
 /*!
 A scripted API: it gives the replies it was told to give, in order, and records what it was sent.
 
-On drop it fails the test if a request came that no reply was scripted for, or a scripted reply was not asked for.
+Each kind of request has a queue of its own. On drop it fails the test if a request came that no
+reply was scripted for, or a scripted reply was not asked for.
 */
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use serde_json::{Value, json};
 
 use crate::fake::server::{Reply, Request, Server};
+
+mod kind;
+mod replies;
+
+pub use kind::Kind;
+pub use replies::{
+    agent_error, agent_message, answered, conversation, conversations, in_progress, metadata, poll,
+    runs, success, tool, tool_triggered, triggered, upload_url, user_message, view,
+};
 
 pub const TOKEN: &str = "project-1:sk-0123456789abcdefghij";
 
 #[derive(Default)]
+struct Queue {
+    replies: VecDeque<Reply>,
+    /// The reply to every further request.
+    afterwards: Option<Reply>,
+}
+
+#[derive(Default)]
 pub struct Script {
-    triggers: VecDeque<Reply>,
-    polls: VecDeque<Reply>,
-    checks: VecDeque<Reply>,
-    /// The reply to every further poll.
-    polls_after: Option<Reply>,
+    queues: HashMap<Kind, Queue>,
     tls: Option<Arc<ServerConfig>>,
 }
 
@@ -39,46 +51,6 @@ pub struct Scripted {
     scheme: &'static str,
 }
 
-/// A usual reply to the trigger, of the run `studio-1/job-1`.
-pub fn triggered() -> Reply {
-    Reply::json(
-        200,
-        json!({
-            "job_info": {"studio_id": "studio-1", "job_id": "job-1"},
-            "conversation_id": "conversation-1",
-            "agent_id": "agent-1",
-            "state": "running",
-        }),
-    )
-}
-
-pub fn in_progress() -> Reply {
-    Reply::json(
-        200,
-        json!({"type": "inprogress", "updates": [], "last_message_id": 1}),
-    )
-}
-
-/// The poll's reply with one update.
-pub fn poll(kind: &str, update: Value) -> Reply {
-    Reply::json(
-        200,
-        json!({"type": kind, "updates": [update], "last_message_id": 2}),
-    )
-}
-
-/// The end of a run that went well, with `output.output` as given.
-pub fn success(output: Value) -> Reply {
-    poll(
-        "complete",
-        json!({"type": "chain-success", "output": {"status": "complete", "output": output}}),
-    )
-}
-
-pub fn answered(answer: &str) -> Reply {
-    success(json!({"answer": answer}))
-}
-
 impl Script {
     pub fn new() -> Script {
         Script::default()
@@ -89,30 +61,111 @@ impl Script {
         Script::new().trigger(triggered())
     }
 
-    pub fn trigger(mut self, reply: Reply) -> Script {
-        self.triggers.push_back(reply);
+    /// One more reply to a request of this kind.
+    pub fn reply(mut self, kind: Kind, reply: Reply) -> Script {
+        let queue = self.queues.entry(kind).or_default();
+        queue.replies.push_back(reply);
         self
     }
 
-    pub fn poll(mut self, reply: Reply) -> Script {
-        self.polls.push_back(reply);
+    /// The reply to every request of this kind that comes after the scripted ones.
+    pub fn reply_forever(mut self, kind: Kind, reply: Reply) -> Script {
+        self.queues.entry(kind).or_default().afterwards = Some(reply);
         self
     }
 
-    /// A reply to what `--check` asks.
-    pub fn check(mut self, reply: Reply) -> Script {
-        self.checks.push_back(reply);
-        self
+    pub fn trigger(self, reply: Reply) -> Script {
+        self.reply(Kind::Trigger, reply)
     }
 
-    pub fn polls(mut self, count: usize, reply: Reply) -> Script {
-        self.polls.extend(vec![reply; count]);
-        self
+    pub fn trigger_forever(self, reply: Reply) -> Script {
+        self.reply_forever(Kind::Trigger, reply)
     }
 
-    pub fn poll_forever(mut self, reply: Reply) -> Script {
-        self.polls_after = Some(reply);
-        self
+    pub fn tool_trigger(self, reply: Reply) -> Script {
+        self.reply(Kind::ToolTrigger, reply)
+    }
+
+    pub fn tool_trigger_forever(self, reply: Reply) -> Script {
+        self.reply_forever(Kind::ToolTrigger, reply)
+    }
+
+    pub fn poll(self, reply: Reply) -> Script {
+        self.reply(Kind::Poll, reply)
+    }
+
+    pub fn poll_forever(self, reply: Reply) -> Script {
+        self.reply_forever(Kind::Poll, reply)
+    }
+
+    pub fn polls(self, count: usize, reply: Reply) -> Script {
+        (0..count).fold(self, |script, _| script.poll(reply.clone()))
+    }
+
+    /// A reply to what `--check` asks of the token or an agent.
+    pub fn check(self, reply: Reply) -> Script {
+        self.reply(Kind::Check, reply)
+    }
+
+    pub fn check_forever(self, reply: Reply) -> Script {
+        self.reply_forever(Kind::Check, reply)
+    }
+
+    /// A reply to what `--check` asks of a tool.
+    pub fn tool(self, reply: Reply) -> Script {
+        self.reply(Kind::Tool, reply)
+    }
+
+    pub fn tool_forever(self, reply: Reply) -> Script {
+        self.reply_forever(Kind::Tool, reply)
+    }
+
+    pub fn metadata(self, reply: Reply) -> Script {
+        self.reply(Kind::Metadata, reply)
+    }
+
+    pub fn metadata_forever(self, reply: Reply) -> Script {
+        self.reply_forever(Kind::Metadata, reply)
+    }
+
+    pub fn view(self, reply: Reply) -> Script {
+        self.reply(Kind::View, reply)
+    }
+
+    pub fn view_forever(self, reply: Reply) -> Script {
+        self.reply_forever(Kind::View, reply)
+    }
+
+    pub fn conversations(self, reply: Reply) -> Script {
+        self.reply(Kind::Conversations, reply)
+    }
+
+    pub fn conversations_forever(self, reply: Reply) -> Script {
+        self.reply_forever(Kind::Conversations, reply)
+    }
+
+    pub fn runs(self, reply: Reply) -> Script {
+        self.reply(Kind::Runs, reply)
+    }
+
+    pub fn runs_forever(self, reply: Reply) -> Script {
+        self.reply_forever(Kind::Runs, reply)
+    }
+
+    pub fn upload_url(self, reply: Reply) -> Script {
+        self.reply(Kind::UploadUrl, reply)
+    }
+
+    pub fn upload_url_forever(self, reply: Reply) -> Script {
+        self.reply_forever(Kind::UploadUrl, reply)
+    }
+
+    pub fn upload(self, reply: Reply) -> Script {
+        self.reply(Kind::Upload, reply)
+    }
+
+    pub fn upload_forever(self, reply: Reply) -> Script {
+        self.reply_forever(Kind::Upload, reply)
     }
 
     pub fn tls(mut self, config: Arc<ServerConfig>) -> Script {
@@ -149,25 +202,22 @@ impl Script {
 
 impl State {
     fn answer(&mut self, request: Request) -> Reply {
-        let reply = match (request.method.as_str(), request.path()) {
-            ("POST", "/latest/agents/trigger") => self.script.triggers.pop_front(),
-            ("GET", path)
-                if path.starts_with("/latest/studios/") && path.contains("/async_poll/") =>
-            {
-                let next = self.script.polls.pop_front();
-                next.or_else(|| self.script.polls_after.clone())
-            }
-            ("GET", path) if path == "/latest/auth/info" || path.starts_with("/latest/agents/") => {
-                self.script.checks.pop_front()
-            }
-            _ => None,
-        };
+        let queues = &mut self.script.queues;
+        let queue = Kind::of(&request).and_then(|kind| queues.get_mut(&kind));
+        let reply = queue.and_then(Queue::next);
         let line = format!("{} {}", request.method, request.target);
         self.requests.push(request);
         reply.unwrap_or_else(|| {
             self.unexpected.push(line);
             Reply::error(400, "the test did not expect this request", "unexpected")
         })
+    }
+}
+
+impl Queue {
+    fn next(&mut self) -> Option<Reply> {
+        let next = self.replies.pop_front();
+        next.or_else(|| self.afterwards.clone())
     }
 }
 
@@ -184,17 +234,24 @@ impl Scripted {
         self.state.lock().unwrap().requests.clone()
     }
 
+    /// The requests of this kind.
+    pub fn requests_of(&self, kind: Kind) -> Vec<Request> {
+        let mut requests = self.requests();
+        requests.retain(|request| Kind::of(request) == Some(kind));
+        requests
+    }
+
+    /// How many triggers were sent, of agents and tools.
     pub fn triggers(&self) -> usize {
-        self.requests()
+        let requests = self.requests();
+        requests
             .iter()
-            .filter(|request| request.method == "POST")
+            .filter(|request| request.is_trigger())
             .count()
     }
 
     pub fn polls(&self) -> Vec<Request> {
-        let mut requests = self.requests();
-        requests.retain(|request| request.method == "GET");
-        requests
+        self.requests_of(Kind::Poll)
     }
 
     /// What another client asked for is no failure.
@@ -223,20 +280,9 @@ impl Drop for Scripted {
             "not expected: {:?}",
             state.unexpected
         );
-        assert!(
-            state.script.triggers.is_empty(),
-            "{} triggers were not sent",
-            state.script.triggers.len()
-        );
-        assert!(
-            state.script.polls.is_empty(),
-            "{} polls were not sent",
-            state.script.polls.len()
-        );
-        assert!(
-            state.script.checks.is_empty(),
-            "{} checks were not sent",
-            state.script.checks.len()
-        );
+        for (kind, queue) in &state.script.queues {
+            let unused = queue.replies.len();
+            assert_eq!(unused, 0, "replies to {kind:?} that were not asked for");
+        }
     }
 }
