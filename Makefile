@@ -68,7 +68,7 @@ check: ## formatting and lints, warnings denied
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-fake-api: ## serve the fake API until Ctrl-C; prints what to paste into another shell, and what can be rehearsed
+fake-api: ## serve the fake API; prints what to paste into another shell, and what can be rehearsed
 	@cargo run --quiet --locked --example fake-api
 
 bench: build ## compare CPU, memory, requests and pace with what people use today (PYTHON=python3)

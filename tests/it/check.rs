@@ -13,7 +13,7 @@ use crate::script::{Script, Scripted};
 fn key_info() -> Reply {
     Reply::json(
         200,
-        json!({"user_id": "u", "key_id": "k", "permissions": []}),
+        json!({"user_id": "u", "key_id": "k", "permissions": {"projects": {}}}),
     )
 }
 

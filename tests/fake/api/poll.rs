@@ -30,9 +30,8 @@ impl Api {
         };
         thread::sleep(hold.unwrap_or_default());
         let wanted = Wanted::by(request, &self.scenario);
-        let world = self.world();
-        let run = world.runs.iter().find(|run| run.job_id == job);
-        let run = run.expect("a run is never forgotten");
+        let mut world = self.world();
+        let run = world.run(studio, job).expect("a run is never forgotten");
         let mut reply = run.poll(&self.scenario, &wanted);
         if hold.is_some() && reply["type"] == "inprogress" {
             reply["type"] = json!("timeout");
@@ -44,8 +43,7 @@ impl Api {
     fn begin_poll(&self, studio: &str, job: &str) -> Option<Option<Duration>> {
         let scenario = &self.scenario;
         let mut world = self.world();
-        let mut runs = world.runs.iter_mut();
-        let run = runs.find(|run| run.job_id == job && run.studio_id == studio)?;
+        let run = world.run(studio, job)?;
         let elapsed = run.started.elapsed();
         if run.is_queued || elapsed < scenario.visible_after {
             return None;

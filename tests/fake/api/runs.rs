@@ -72,6 +72,13 @@ impl World {
             .find(|conversation| conversation.id == id)
     }
 
+    /// A job by its two ids.
+    pub fn run(&mut self, studio_id: &str, job_id: &str) -> Option<&mut Run> {
+        self.runs
+            .iter_mut()
+            .find(|run| run.studio_id == studio_id && run.job_id == job_id)
+    }
+
     /// The runs of a conversation, the first one first.
     pub fn runs_of<'a>(&'a self, conversation_id: &'a str) -> impl Iterator<Item = &'a Run> {
         self.runs
@@ -132,21 +139,17 @@ impl Run {
     }
 
     pub fn job(&self, scenario: &Scenario, elapsed: Duration) -> Job {
-        match self.job_ends_after(scenario) {
-            Some(ends) if elapsed >= ends => {
-                // Who was waited for starts another job, and this one never tells.
-                let tells = match self.asks_after(scenario) {
-                    Some(_) => None,
-                    None => self.tells_after(scenario),
-                };
-                let has_told = tells.is_some_and(|tells| elapsed >= tells);
-                Job::Over(if has_told {
-                    self.ending(scenario)
-                } else {
-                    None
-                })
-            }
-            _ => Job::InProgress,
+        let is_over = |ends: Duration| elapsed >= ends;
+        if !self.job_ends_after(scenario).is_some_and(is_over) {
+            return Job::InProgress;
+        }
+        // Once a person has approved, the run goes on in another job, and this one never tells.
+        if self.asks_after(scenario).is_some() {
+            return Job::Over(None);
+        }
+        match self.tells_after(scenario).is_some_and(is_over) {
+            true => Job::Over(self.ending(scenario)),
+            false => Job::Over(None),
         }
     }
 

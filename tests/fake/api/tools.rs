@@ -37,7 +37,7 @@ impl Api {
         let made = format!("job-{}", world.runs.len() + 1);
         let job_id = body["job_id"].as_str().map_or(made, str::to_owned);
         // What the API does with an id that it has already is not known.
-        if world.runs.iter().any(|run| run.job_id == job_id) {
+        if world.run(tool, &job_id).is_some() {
             return Answer::error(409, &format!("Job {job_id} exists"), "job_exists");
         }
         let reply = json!({"job_id": job_id, "project": PROJECT, "studio_id": tool});

@@ -102,6 +102,7 @@ fn take(
         let mut received = received.lock().unwrap();
         let status = match refusal(&request) {
             Some(status) => status,
+            None if length < expected => 400,
             None if received.len() < failures => 503,
             None => 200,
         };

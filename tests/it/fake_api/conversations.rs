@@ -207,7 +207,7 @@ fn the_list_is_of_an_agent_sorted_and_in_pages() {
         ),
         ["conversation-3"]
     );
-    let sorted = "&sort=[{%22insert_date%22:%22desc%22}]";
+    let sorted = "&sort=[{%22insert_date%22:+%22desc%22}]";
     assert_eq!(
         listed(&api, &of_agent, &format!("{sorted}&page_size=2")),
         [ids[2], ids[1]]
@@ -218,12 +218,16 @@ fn the_list_is_of_an_agent_sorted_and_in_pages() {
     );
     assert_eq!(listed(&api, &json!([]), "").len(), 4);
 
-    let late = client(Scenario {
-        listed_after: Duration::from_millis(100),
-        ..Scenario::default()
-    });
-    late.trigger("Hello");
-    assert_eq!(listed(&late, &of_agent, ""), [""; 0]);
+    let listing_after = |listed_after: Duration| {
+        let api = client(Scenario {
+            listed_after,
+            ..Scenario::default()
+        });
+        api.trigger("Hello");
+        api
+    };
+    assert_eq!(listed(&listing_after(LONG), &of_agent, ""), [""; 0]);
+    let late = listing_after(Duration::from_millis(100));
     crate::eventually("the conversation", || {
         listed(&late, &of_agent, "") == ["conversation-1"]
     });

@@ -93,14 +93,17 @@ fn a_run_in_progress_has_no_end_yet() {
         );
     }
     let api = client(Scenario {
-        takes: Duration::from_millis(300),
+        takes: LONG,
+        history: 100_000,
         ..Scenario::default()
     });
     let run = api.trigger("Hello");
     crate::eventually("an update on the way", || {
-        !updates(&api.poll(&run, "?ending_update_only=false")).is_empty()
+        let reply = api.poll(&run, "?ending_update_only=false");
+        assert_eq!(reply["type"], "inprogress");
+        !updates(&reply).is_empty()
     });
-    crate::eventually("the end", || api.poll(&run, "")["type"] == "complete");
+    assert!(updates(&api.poll(&run, "")).is_empty());
 }
 
 #[test]
@@ -131,15 +134,18 @@ fn a_poll_is_held_or_not() {
 #[test]
 fn a_job_may_not_be_known_yet_or_no_more_or_not_at_all() {
     let api = client(Scenario {
-        visible_after: Duration::from_millis(100),
+        visible_after: LONG,
         ..Scenario::default()
     });
     let run = api.trigger("Hello");
     let line = format!("GET /latest{}", poll_path(&run, ""));
-    assert_eq!(
-        api.refused(&line, &json!(null)),
-        (404, "Job job-1 not found".to_owned())
-    );
+    let not_found = (404, "Job job-1 not found".to_owned());
+    assert_eq!(api.refused(&line, &json!(null)), not_found);
+    let api = client(Scenario {
+        visible_after: Duration::from_millis(100),
+        ..Scenario::default()
+    });
+    api.trigger("Hello");
     crate::eventually("the job", || api.ask(&line, "").status == 200);
 
     for status in [404, 405, 410] {

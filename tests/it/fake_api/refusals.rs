@@ -209,7 +209,7 @@ fn what_there_is_can_be_asked_without_a_run() {
 #[test]
 fn the_clock_is_the_servers() {
     let api = client(Scenario {
-        clock_offset_s: -86_400 * 365,
+        clock_offset_s: -86_400 * 366,
         ..Scenario::default()
     });
     let (now, then) = (quick(), &api);

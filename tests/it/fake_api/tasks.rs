@@ -152,13 +152,15 @@ fn a_run_that_waits_for_a_person_says_so_in_its_task() {
 
 #[test]
 fn an_approved_run_goes_on_in_its_task_to_its_answer() {
-    let takes = Duration::from_millis(400);
+    let api = slow();
+    let run = api.continue_c("approve: Hello");
+    assert_eq!(api.state("c"), "running");
+    assert_eq!(api.poll(&run, "")["type"], "inprogress");
     let api = client(Scenario {
-        takes,
+        takes: Duration::from_millis(100),
         ..Scenario::default()
     });
     let run = api.continue_c("approve: Hello");
-    assert_eq!(api.state("c"), "running");
     crate::eventually("the end of the job", || {
         api.poll(&run, "")["type"] == "complete"
     });

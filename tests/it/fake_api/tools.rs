@@ -143,7 +143,10 @@ fn a_large_file_is_counted_and_not_kept_and_an_upload_may_fail() {
     let url = reply["upload_url"].as_str().unwrap();
     let pieces = || (0..90).map(|number| vec![number; 1_000_000]);
     let headers = "Content-Length: 90000000\r\n";
-    assert_eq!(put(url, "PUT", headers, std::iter::empty()), 503);
+    assert_eq!(
+        put(url, "PUT", "Content-Length: 0\r\n", std::iter::empty()),
+        503
+    );
     assert_eq!(put(url, "PUT", headers, pieces()), 200);
     let mut digest = Context::new(&SHA256);
     pieces().for_each(|piece| digest.update(&piece));
@@ -153,6 +156,9 @@ fn a_large_file_is_counted_and_not_kept_and_an_upload_may_fail() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
+    // One that is cut off is not taken for whole.
+    assert_eq!(put(url, "PUT", headers, pieces().take(1)), 400);
+    assert_eq!(api.api.uploads()[2].length, 1_000_000);
     let received = &api.api.uploads()[1];
     assert_eq!((received.length, &received.sha256), (90_000_000, &sha256));
     assert!(received.request.body.is_empty());
