@@ -3,43 +3,25 @@
 PREFIX ?= /usr/local
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 
-# On Linux a static executable for any Linux: for the host's musl target where Rust's standard library for it is
-# installed, else with the host's own libc linked in. Elsewhere what `cargo build` makes.
-HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
-MUSL := $(subst -gnu,-musl,$(HOST))
-TARGET ?= $(if $(wildcard $(shell rustc --print target-libdir --target $(MUSL) 2>/dev/null)),$(MUSL),$(HOST))
+# On Linux a static executable for any Linux: with musl where that can be built, else with glibc. Elsewhere what
+# `cargo build` makes. Which compilers and flags that takes is in .ci/toolchain.
+ifndef TARGET
+TARGET := $(shell .ci/toolchain target)
+endif
 BINARY = $(TARGET_DIR)/$(TARGET)/release/relevance-run
 # What is tested with `make test BINARY=path` is there already.
 BUILT = $(if $(filter command,$(origin BINARY)),,build)
+# The list of its crates goes into the binary, for scanners of containers, where cargo-auditable is installed.
+AUDITABLE = $(if $(shell cargo auditable --version 2> /dev/null),auditable)
 
-comma := ,
-# The same bytes from the same source, lock file, Rust (printed) and linker, whoever builds: no path of theirs is kept.
-SYSROOT := $(shell rustc --print sysroot 2>/dev/null)
-COMMIT := $(shell rustc -vV 2>/dev/null | sed -n 's/^commit-hash: //p')
-FLAGS = "--remap-path-prefix=$(CURDIR)=." \
-	"--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src=" \
-	"--remap-path-prefix=$(SYSROOT)/lib/rustlib/src/rust=/rustc/$(COMMIT)"
-ifneq (,$(findstring -linux-,$(TARGET)))
-FLAGS += -Ctarget-feature=+crt-static
-# At a fixed address with musl: a position-independent executable is 0.1 MB larger.
-FLAGS += $(if $(findstring -musl,$(TARGET)),-Crelocation-model=static)
-# GNU ld, where there is one, whatever else is set: told so, it leaves out a tenth of the file.
-GNU_LD = -Clink-arg=-fuse-ld=bfd -Clink-arg=-Wl,--no-eh-frame-hdr,-T,src/static.ld
-FLAGS += $(if $(shell command -v ld.bfd 2>/dev/null),$(GNU_LD))
-# And packs the relocations, where the libc that is linked in can read them (glibc 2.36): another 0.1 MB.
-CAN_UNPACK = printf '2.36\n%s\n' "$$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)" | sort -VC && echo yes
-FLAGS += $(if $(findstring -gnu,$(TARGET)),$(if $(shell $(CAN_UNPACK)),-Clink-arg=-Wl$(comma)-z$(comma)pack-relative-relocs))
-endif
-ENCODED_FLAGS = CARGO_ENCODED_RUSTFLAGS="$$(printf '%s\037' $(RUSTFLAGS) $(FLAGS) | sed 's/.$$//')"
-
-.PHONY: help build where demo test isolated slow recipes check fake-api fuzz bench bloat install
+.PHONY: help build where demo test isolated slow recipes check fake-api fuzz bench bloat install uninstall
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
 
-build: ## build the binary that is handed out: static on Linux
-	$(ENCODED_FLAGS) cargo build --release --locked --bin relevance-run --target $(TARGET)
-	@echo "$(BINARY): $$(wc -c < $(BINARY)) bytes, for $(TARGET), by $$(rustc -V)"
+build: ## build the binary that is handed out, for this machine or TARGET: static on Linux
+	@.ci/toolchain run $(TARGET) cargo $(AUDITABLE) build --release --locked --bin relevance-run --target $(TARGET)
+	@.ci/toolchain report $(TARGET) $(BINARY)
 
 where:
 	@echo $(BINARY)
@@ -76,12 +58,13 @@ bench: build ## compare CPU, memory, requests and pace with what people use toda
 	@$(TARGET_DIR)/debug/examples/bench $(abspath $(BINARY))
 
 bloat: ## what each crate costs in the binary; needs cargo-bloat (cargo install cargo-bloat)
-	$(ENCODED_FLAGS) cargo bloat --release --locked --bin relevance-run --target $(TARGET) \
+	@.ci/toolchain run $(TARGET) cargo bloat --release --locked --bin relevance-run --target $(TARGET) \
 		--target-dir $(TARGET_DIR)/bloat --crates -n 12
 
 # The coverage instrumentation that libFuzzer needs, by stable flags.
 FUZZ_SECONDS ?= 120
 FUZZ_DIR = $(TARGET_DIR)/fuzz
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZ_FLAGS = --cfg fuzzing -C debug-assertions -C codegen-units=1 -C passes=sancov-module \
 	-C llvm-args=-sanitizer-coverage-level=4 -C llvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-C llvm-args=-sanitizer-coverage-pc-table -C llvm-args=-sanitizer-coverage-trace-compares
@@ -93,48 +76,86 @@ fuzz: ## fuzz the response handling for FUZZ_SECONDS (120); needs a C++ compiler
 		-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 > log 2>&1; \
 		then grep '^stat::' log; else tail -n 40 log; exit 1; fi
 
-# Root often has no rustc in PATH, and so no way to ask for the target: what was built last is meant.
-LAST_BUILT = $(if $(filter file,$(origin TARGET)),$(shell ls -t $(TARGET_DIR)/*/release/relevance-run \
-	2> /dev/null | head -n 1),$(wildcard $(BINARY)))
+# Root often has no rustc in PATH, and so no way to ask for the target: what was built last for this machine is meant.
+MACHINE = $(subst arm64,aarch64,$(shell uname -m))
+LAST_BUILT = $(or $(wildcard $(BINARY)),$(shell \
+	ls -t $(TARGET_DIR)/$(MACHINE)-*/release/relevance-run 2> /dev/null | head -n 1))
+BIN = $(DESTDIR)$(PREFIX)/bin
+SHARE = $(DESTDIR)$(PREFIX)/share
 
 install: ## install into DESTDIR and PREFIX (/usr/local) what make build built, with man page and completions
-	@test -n "$(LAST_BUILT)" || { echo "no binary is there to install: run make build first" >&2; exit 1; }
-	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" ./.install.sh install $(LAST_BUILT)
+	$(if $(LAST_BUILT),,$(error no binary is there to install: run make build first))
+	install -d -m 755 "$(BIN)" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" \
+		"$(SHARE)/fish/vendor_completions.d" "$(SHARE)/zsh/site-functions" "$(SHARE)/doc"
+	install -m 755 $(LAST_BUILT) "$(BIN)/relevance-run"
+	install -m 644 src/share/man/man1/relevance-run.1 "$(SHARE)/man/man1"
+	install -m 644 src/share/bash-completion/completions/relevance-run "$(SHARE)/bash-completion/completions"
+	install -m 644 src/share/fish/vendor_completions.d/relevance-run.fish "$(SHARE)/fish/vendor_completions.d"
+	install -m 644 src/share/zsh/site-functions/_relevance-run "$(SHARE)/zsh/site-functions"
+	rm -rf "$(SHARE)/doc/relevance-run"
+	cp -R src/share/doc/relevance-run "$(SHARE)/doc"
+	chmod -R u=rwX,go=rX "$(SHARE)/doc/relevance-run"
 
-uninstall: ## take away exactly what make install laid there
-	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" ./.install.sh uninstall
+uninstall: ## remove what make install laid there; folders that others use too stay
+	rm -f "$(BIN)/relevance-run" "$(SHARE)/man/man1/relevance-run.1" \
+		"$(SHARE)/bash-completion/completions/relevance-run" \
+		"$(SHARE)/fish/vendor_completions.d/relevance-run.fish" "$(SHARE)/zsh/site-functions/_relevance-run"
+	rm -rf "$(SHARE)/doc/relevance-run"
 
-# What is shipped is built apart, with the list of its crates inside for the scanners of containers, where
-# cargo-auditable is installed. From every clone of a commit it is the same.
-DIST = $(TARGET_DIR)/dist
+# What is shipped is the binary of `make build`, staged once for the archive and the packages. From every clone of a
+# commit it is the same. Each of these says what it needs before anything is built.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-SHIPPED = $(DIST)/build/$(TARGET)/release/relevance-run
-TREE = $(DIST)/relevance-run-$(VERSION)-$(TARGET)
+RELEASE = $(TARGET_DIR)/$(TARGET)/release
+DIST = $(TARGET_DIR)/dist
+TREE = $(RELEASE)/relevance-run-$(VERSION)-$(TARGET)
 SOURCE = $(DIST)/relevance-run-$(VERSION)-source
-IMAGE = $(DIST)/relevance-run-$(VERSION).oci.tar
-dist deb image: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+IMAGE = $(DIST)/relevance-run-$(VERSION)-$(firstword $(subst -, ,$(TARGET))).oci.tar
+TARGETS ?= x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+dist deb rpm image: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 
-.PHONY: uninstall shipped dist deb image
+has = $(shell command -v $1 2> /dev/null)
+needs = $(foreach tool,git jq $1,$(if $(call has,$(tool)),,$(error make $@ needs $(tool)))) \
+	$(if $(shell tar --version 2> /dev/null | grep GNU),,$(error make $@ needs GNU tar))
+NEEDS_BUILDER = $(if $(or $(call has,buildah),$(shell docker buildx version 2> /dev/null)),,$(error \
+	make $@ needs buildah, or docker with buildx))
 
-shipped:
-	$(ENCODED_FLAGS) cargo $(if $(shell cargo auditable --version 2> /dev/null),auditable) build --release --locked \
-		--bin relevance-run --target $(TARGET) --target-dir $(DIST)/build
-	@rm -rf $(TREE) && mkdir -p $(TREE)/bin && cp $(SHIPPED) $(TREE)/bin && cp -R README.md src/share $(TREE)
+.PHONY: stage dist deb rpm image release
+
+stage: build
+	@rm -rf $(TREE) && mkdir -p $(TREE)/bin $(DIST)
+	@cp $(BINARY) $(TREE)/bin && cp -R README.md src/share $(TREE)
 	@.ci/notices $(TARGET) $(TREE)/share/doc/relevance-run
 
-dist: shipped ## pack binary, man page, completions, examples and notices, and the source, into target/dist
+dist: ## pack binary, man page, completions, examples and notices, and the source, into target/dist
+	$(call needs)
+	@$(MAKE) --no-print-directory stage
 	@tar --sort=name --format=ustar --mtime=@$$SOURCE_DATE_EPOCH --owner=0 --group=0 --numeric-owner \
-		--mode=u=rwX,go=rX -C $(DIST) -cf $(TREE).tar $(notdir $(TREE))
+		--mode=u=rwX,go=rX -C $(RELEASE) -cf $(DIST)/$(notdir $(TREE)).tar $(notdir $(TREE))
 	@git archive --prefix=relevance-run-$(VERSION)/ -o $(SOURCE).tar HEAD
-	@gzip -9nf $(TREE).tar $(SOURCE).tar
+	@gzip -9nf $(DIST)/$(notdir $(TREE)).tar $(SOURCE).tar
 	@cd $(DIST) && for name in $(notdir $(TREE) $(SOURCE)); do \
 		sha256sum $$name.tar.gz > $$name.tar.gz.sha256; wc -c $$name.tar.gz; done
 
-deb: shipped ## build a Debian package; needs cargo-deb
-	@.ci/debian/stage $(TREE) $(DIST)/build/$(TARGET)/release/debian $(VERSION)
-	@CARGO_TARGET_DIR=$(DIST)/build cargo deb --quiet --no-build --no-strip --target $(TARGET) --output $(DIST)/
-	@wc -c $(DIST)/*.deb
+deb: ## build a Debian package; needs cargo-deb
+	$(call needs,cargo-deb)
+	@$(MAKE) --no-print-directory stage
+	@.ci/debian/stage $(TREE) $(RELEASE)/debian $(VERSION)
+	@cargo deb --quiet --no-build --no-strip --target $(TARGET) --output $(DIST)/
 
-image: shipped ## make an OCI archive of the binary alone, FROM scratch; needs buildah or docker buildx
-	@.ci/image $(SHIPPED) $(VERSION) $(IMAGE)
-	@wc -c $(IMAGE)
+rpm: ## build an RPM package; needs cargo-generate-rpm
+	$(call needs,cargo-generate-rpm)
+	@$(MAKE) --no-print-directory stage
+	@rm -rf $(RELEASE)/rpm && cp -R $(TREE)/share $(RELEASE)/rpm && gzip -9n $(RELEASE)/rpm/man/man1/*
+	@cargo generate-rpm --target $(TARGET) --output $(DIST)/
+
+image: ## make an OCI archive of the binary alone, FROM scratch; needs buildah, or docker with buildx
+	$(call needs)$(NEEDS_BUILDER)
+	@$(MAKE) --no-print-directory stage
+	@.ci/image $(BINARY) $(VERSION) $(TARGET) $(IMAGE)
+
+release: ## make dist, deb, rpm and image for each of TARGETS, into an empty target/dist, with SHA256SUMS
+	$(call needs,cargo-deb cargo-generate-rpm)$(NEEDS_BUILDER)
+	@rm -rf $(DIST)
+	@for target in $(TARGETS); do \
+		$(MAKE) --no-print-directory dist deb rpm image TARGET=$$target || exit 1; done
+	@cd $(DIST) && sha256sum *.gz *.deb *.rpm *.oci.tar > SHA256SUMS && cat SHA256SUMS

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#ifdef __GLIBC__
+#ifdef GLIBC
 #include <malloc.h>
 
 /*
