@@ -1,14 +1,14 @@
 #!/bin/bash
-# Many messages, four at a time, with GNU parallel (tried: 20221122) and bash: one a line in messages.txt. The answer to
-# line N is answers/N.txt, what went wrong with it runs/N.err, and the exit code of each stands in the file joblog.
+# Many messages, four at a time, with GNU parallel (tested: 20221122) and bash: one per line in messages.txt. The answer
+# to line N is answers/N.txt, its errors are in runs/N.err, and the exit codes are in the file joblog.
 #
-# Run it again after anything, a SIGKILL or a power cut included: what has its answer is left alone, what is on is taken
-# up, and only what has neither is started.
+# Safe to repeat at any time, even after a SIGKILL or a power cut: lines that have an answer are skipped, runs in
+# progress are resumed, and only the rest are started.
 set -eu
 
-# --retries and --resume-failed know no exit codes, so that the function does: after 4, 5, 124 and a signal the same
-# command is right, with the run file. After 1 (the run's own failure) it would be a new run, and 2 and 3 need mending:
-# such a line is not tried again until its file in runs/ that ends in .over is removed.
+# --retries and --resume-failed do not look at the exit code, so the function does. With the run file it is safe to
+# repeat the command after 4, 5, 124 or a signal: it resumes the run. After 1 (the run failed), a repeat starts a new
+# run; 2 and 3 must be fixed first. Such a line is skipped until you remove its file runs/N.over.
 ask() {
     local code=0
     test -e "answers/$1.txt" && return 0

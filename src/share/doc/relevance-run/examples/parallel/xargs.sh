@@ -1,9 +1,9 @@
 #!/bin/sh
-# Many messages, four at a time: one a line in messages.txt. The answer to line N is answers/N.txt, and what went wrong
-# with it runs/N.err. Needs an xargs with -P (GNU, BSD, busybox).
+# Many messages, four at a time: one per line in messages.txt. The answer to line N is answers/N.txt, and its errors are
+# in runs/N.err. Needs an xargs with -P (GNU, BSD, busybox).
 #
-# Run it again after anything, a SIGKILL or a power cut included: what has its answer is left alone, what is on is
-# taken up, and only what has neither is started. (A run that ended in exit code 1 is then a new run.)
+# Safe to repeat at any time, even after a SIGKILL or a power cut: lines that have an answer are skipped, runs in
+# progress are resumed, and only the rest are started. (A run that failed, exit code 1, is started anew.)
 set -eu
 
 mkdir -p answers runs

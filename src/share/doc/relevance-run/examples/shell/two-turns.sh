@@ -1,8 +1,8 @@
 #!/bin/sh
 # A conversation of two turns. Needs jq.
 #
-# Where the first turn fails, its exit code ends the script (-e), and nothing is said into a conversation named null:
-# jq -e fails where there is no conversation_id.
+# If the first turn fails, the script ends with its exit code (-e), and no message is sent to a conversation called
+# "null": jq -e fails if there is no conversation_id.
 set -eu
 
 first=$(relevance-run --json 'Name three rivers')

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Ask once, now, as root, with the token of setup.sh, as a user that exists only while it runs: once.sh MESSAGE
-# systemd 247 or later. The message goes in by standard input: in an argument systemd would replace ${...}.
+# Ask once, now, as root, with the token of setup.sh, as a user that exists only while it runs: sh once.sh MESSAGE
+# systemd 247 or later. The message goes in through standard input: systemd would expand ${...} in an argument.
 set -eu
 
-printf '%s' "$1" | systemd-run --quiet --collect --wait --pipe \
+printf '%s' "${1:?usage: sh once.sh MESSAGE}" | systemd-run --quiet --collect --wait --pipe \
     --property=DynamicUser=yes \
     --property=LoadCredential=token:/etc/credstore/relevance \
     --setenv=RELEVANCE_REGION=us \

@@ -7,7 +7,7 @@ release
 export URL BASE_URL TOKEN
 cat > machine.sh << 'END'
 set -euo pipefail
-. "$HABITATS/lib.sh"
+. "$ENVIRONMENTS/lib.sh"
 tar -xzf "${URL#file://}" -C /usr/local --strip-components=1 --no-same-owner --wildcards "*/bin"
 useradd --create-home ada
 

@@ -1,5 +1,6 @@
-# What the habitats share; `.ci/recipes` sources it before each of them, in a bash of its own with these variables:
-# BINARY (relevance-run), FAKE_API, TOOLS, EXAMPLES (the habitat's files), and WORK, an empty folder, where it starts.
+# What the environments share; `.ci/recipes` sources it before each of them, in a bash of its own with these variables:
+# BINARY (relevance-run), FAKE_API, TOOLS, ENVIRONMENTS (this folder), EXAMPLES (the recipe's files), and WORK, an empty
+# folder, where it starts.
 # shellcheck shell=bash
 set -Eeuo pipefail
 trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: failed: $BASH_COMMAND" >&2' ERR
@@ -11,6 +12,7 @@ end() {
         kill "$pid" 2> /dev/null || true
     done
     rm -rf "${made[@]}"
+    if test -n "${groups-}"; then find "$groups" -depth -type d -exec rmdir {} + || true; fi
     exit "$code"
 }
 started=() made=()
@@ -66,7 +68,7 @@ at_a_shell() {
 
 # What `make dist` makes, as a team would keep it: sets URL.
 release() {
-    local name repository=$HABITATS/../..
+    local name repository=$ENVIRONMENTS/../..
     name=relevance-run-$("$BINARY" --version | awk '{ print $2 }')-$(uname -m)-unknown-linux
     mkdir -p "release/$name/bin"
     cp "$BINARY" "release/$name/bin/relevance-run"
@@ -76,16 +78,20 @@ release() {
     URL=file://$PWD/release/$name.tar.gz
 }
 
-# Runs COMMAND... as root in a copy of this machine's disk that is thrown away afterwards, with processes of its own.
-# The network, the repository and WORK are shared.
+# Runs COMMAND... as root in a copy of this machine's disk that is thrown away afterwards, with processes and control
+# groups of its own. The network, the repository and WORK are shared.
 on_a_copy_of_this_machine() {
-    mkdir copy
-    REPOSITORY=$(realpath "$HABITATS/../..") unshare --mount --pid --ipc --uts --cgroup --fork --kill-child bash -euc '
+    # Removed at the end.
+    groups=$(findmnt --noheadings --first-only --types cgroup2 --output TARGET)/recipes-$$
+    mkdir copy "$groups"
+    REPOSITORY=$(realpath "$ENVIRONMENTS/../..") bash -c 'echo $$ > "$0/cgroup.procs" && exec unshare "$@"' "$groups" \
+        --mount --pid --ipc --uts --cgroup --fork --kill-child bash -euc '
         mount -t tmpfs none copy && cd copy && mkdir upper work root
         mount -t overlay none -o lowerdir=/,upperdir=upper,workdir=work root && cd root
         for folder in /dev /sys "$REPOSITORY" "$(dirname "$WORK")"; do
             mkdir -p ".$folder" && mount --rbind "$folder" ".$folder"
         done
+        umount --recursive sys/fs/cgroup && mount -t cgroup2 none sys/fs/cgroup
         mount -t proc none proc
         for folder in run dev/shm; do mount -t tmpfs none "$folder"; done
         mkdir -p mnt && pivot_root . mnt && umount --lazy mnt
@@ -93,23 +99,22 @@ on_a_copy_of_this_machine() {
     ' bash bash "$@"
 }
 
-# Has podman run containers with the network of this machine and the fake API's address, without control groups. In a
-# mount namespace: crun does not take both kinds of control groups at once.
+# Has podman run the script $1, with a store of its own, the network of this machine and the fake API's address. Its
+# control groups are those of this machine, in a folder that it may write.
 with_podman() {
-    local store
+    local store code=0
     # Not below WORK: with a long path of its socket, podman takes twenty seconds to see that a container has ended.
     store=$(mktemp -d)
     made+=("$store")
     mkdir podman
     cat > podman/containers.conf << END
 [containers]
-cgroups = "disabled"
 netns = "host"
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 log_driver = "k8s-file"
 env = ["RELEVANCE_BASE_URL=$BASE_URL"]
 [engine]
-runtime = "crun"
+runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 END
@@ -119,8 +124,23 @@ driver = "vfs"
 graphroot = "$store/storage"
 runroot = "$store/run"
 END
-    CONTAINERS_CONF=$PWD/podman/containers.conf CONTAINERS_STORAGE_CONF=$PWD/podman/storage.conf BASE_URL=$BASE_URL \
-        URL=$URL TOKEN=$TOKEN unshare --mount bash -c '
-            if mountpoint --quiet /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
-            . "$HABITATS/lib.sh"; . "$1"' bash "$1"
+    printf '[[registry]]\nlocation = "localhost:%s"\ninsecure = true\n' "${REGISTRY_PORT:-5000}" > podman/registries.conf
+    CONTAINERS_CONF=$PWD/podman/containers.conf CONTAINERS_STORAGE_CONF=$PWD/podman/storage.conf \
+        CONTAINERS_REGISTRIES_CONF=$PWD/podman/registries.conf BASE_URL=$BASE_URL URL=$URL TOKEN=$TOKEN \
+        unshare --mount bash -euc '
+            if test "$(stat --file-system --format=%T /sys/fs/cgroup)" != cgroup2fs; then
+                mount -t tmpfs none /mnt
+                for folder in /sys/fs/cgroup/*; do
+                    test "$folder" != /sys/fs/cgroup/unified && mountpoint --quiet "$folder" || continue
+                    mkdir "/mnt/${folder##*/}" && mount --bind "$folder" "/mnt/${folder##*/}"
+                done
+                mount --move /mnt /sys/fs/cgroup
+            fi
+            code=0
+            bash -c ". \"\$ENVIRONMENTS/lib.sh\"; . \"\$1\"" bash "$1" || code=$?
+            podman pod rm --all --force > /dev/null
+            podman rm --all --force > /dev/null
+            exit "$code"' bash "$1" || code=$?
+    find /sys/fs/cgroup -depth -type d -path '*/libpod_parent*' -exec rmdir {} + 2> /dev/null || true
+    return "$code"
 }
