@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # The image, built and run by podman.
+needs dockerfilelint jq podman podman-compose runc
 shellcheck "$EXAMPLES/run.sh"
 dockerfilelint "$EXAMPLES/Dockerfile"
 check-jsonschema --builtin-schema vendor.compose-spec "$EXAMPLES/compose.yaml"
@@ -37,5 +38,12 @@ printf 'services:\n  news:\n    network_mode: host\n' > host.yaml
 podman-compose --in-pod false --file compose.yaml --file host.yaml run --rm -T news > composed < /dev/null
 test "$(tail -n 1 composed)" = 'You said: Summarise the news of today'
 triggered 3
+
+# One line, with the token in a file of whoever asks.
+(umask 077 && cat pasted > mine)
+podman run --rm --user "$(id -u)" -v "$PWD/mine:/token:ro" -e RELEVANCE_AUTH_TOKEN_FILE=/token -e RELEVANCE_REGION=us \
+    -e RELEVANCE_AGENT_ID=your-agent-id "relevance-run:$version" 'Say hello' > hello
+test "$(cat hello)" = 'You said: Say hello'
+triggered 4
 END
 with_podman ./engine.sh

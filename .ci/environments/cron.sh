@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A real cron daemon, at the time that the recipe names, as the user that it names: on a server without curl and without
 # a mail server, then with a sendmail that keeps the mail.
+needs cron faketime logger wget
 shellcheck "$EXAMPLES/setup.sh" "$EXAMPLES/relevance-daily"
 serve FAKE_API_TAKES=500
 release
@@ -30,12 +31,13 @@ chmod 666 /dev/log
 # The first time, without curl and from a server. The mode of a directory that exists stays as it is.
 rm -f "$(command -v curl)" /usr/sbin/sendmail
 chmod 2775 /usr/local/bin
-(cd release && exec python3 -m http.server --bind 127.0.0.1 8123 > /dev/null 2>&1) &
+port=$(free_port)
+(cd release && exec python3 -m http.server --bind 127.0.0.1 "$port" > /dev/null 2>&1) &
 started+=($!)
-serving() { wget -q -O /dev/null "http://127.0.0.1:8123/"; }
+serving() { wget -q -O /dev/null "http://127.0.0.1:$port/"; }
 within 10 serving
 cp -R "$EXAMPLES" recipe && cd recipe
-printf '%s\n' "$TOKEN" | sh setup.sh "http://127.0.0.1:8123/${URL##*/}" > first
+printf '%s\n' "$TOKEN" | sh setup.sh "http://127.0.0.1:$port/${URL##*/}" > first
 grep -q '^/var/lib/relevance/DATE.txt' first
 cmp /usr/local/bin/relevance-run "$BINARY"
 test "$(stat -c %a /usr/local/bin)" = 2775
@@ -54,7 +56,7 @@ rm -f /etc/cron.d/* /etc/crontab /var/spool/cron/crontabs/*
 crontab() { { echo "RELEVANCE_BASE_URL=$BASE_URL" && cat "$1"; } > /etc/cron.d/relevance; }
 # Lets a daemon that starts a moment before TIME run until COMMAND... holds.
 at() {
-    FAKETIME="@2026-11-25 $1:58" LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketime.so.1) cron -f &
+    FAKETIME="@2026-11-25 $1:55" LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketime.so.1) cron -f &
     local daemon=$!
     shift
     within 60 "$@"
@@ -69,10 +71,10 @@ test "$(stat -c %U "$today.txt")" = relevance
 within 10 test ! -e "$today.run"
 triggered 1
 
-# The second line of the day finds the answer, and does nothing. A sign in the file tells that it was there.
-sed 's/^15,45.*/45 6 * * 1-5 root touch \/run\/seen\n&/' relevance > with-a-sign
+# The second line of the day finds the answer, and does nothing. A sign tells that it has ended.
+sed 's/relevance-daily%/relevance-daily; touch seen%/' relevance > with-a-sign
 crontab with-a-sign
-at 06:44 test -e /run/seen
+at 06:44 test -e /var/lib/relevance/seen
 triggered 1
 test ! -e "$today.err"
 fails grep -q 'relevance-daily: ' "$WORK/syslog"

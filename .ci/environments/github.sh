@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The workflows, by act on this machine. In place of what is fetched from elsewhere stand actions of the same name that
 # keep caches and artifacts in folders, and a gh that has one release and keeps comments.
+needs act check-jsonschema jq node
 serve FAKE_API_TAKES=1500
 release
 export HOME=$WORK XDG_CACHE_HOME=$WORK/cache ACT_DISABLE_VERSION_CHECK=1
@@ -153,7 +154,7 @@ test "$(caches)" = 0
 triggered 3
 git checkout --quiet .github
 
-# A timeout while the run is on, then "Re-run failed jobs".
+# A timeout while the run is in progress, then "Re-run failed jobs".
 rm $answer
 sed -i 's/^          answer: answer.txt/&\n          timeout: 1s/' .github/workflows/review.yml
 fails run pull_request 5 1

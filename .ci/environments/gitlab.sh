@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The pipeline, by gitlab-ci-local with the shell of this machine. In place of GitLab's API stands a server that has a
 # package and keeps notes, each for the token that it takes.
+needs check-jsonschema gitlab-ci-local
 serve FAKE_API_TAKES=1500
 release
 check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci "$EXAMPLES"/*.yml
@@ -92,7 +93,7 @@ url=$api/projects/1/packages/generic/relevance-run/1/${URL##*/} run 3
 said
 triggered 2
 
-# A timeout while the run is on, then "Retry".
+# A timeout while the run is in progress, then "Retry".
 rm $answer
 sed -i 's/--timeout 10m/--timeout 1s/' .gitlab-ci.yml
 fails run 4

@@ -1,12 +1,14 @@
 # shellcheck shell=bash
-# The files against the schema of the oldest version that they name and of a new one; then the image goes to a real
+# The files against the schema of each version that they name and of a new one; then the image goes to a real
 # registry, and the pods of the Jobs are run by podman, which pulls it from there. The Job controller is played by hand:
 # a pod that was lost is made again.
+needs catatonit docker-registry jq kubectl kubernetes-validate podman runc
 shellcheck "$EXAMPLES"/*.sh
 version=$("$BINARY" --version | awk '{ print $2 }')
 for file in "$EXAMPLES"/*.yaml; do
-    oldest=$(grep -om 1 'Kubernetes 1[.][0-9]* or later' "$file" | cut -d ' ' -f 2)
-    for schema in "$oldest" 1.36; do kubernetes-validate --strict --quiet --kubernetes-version "$schema" "$file"; done
+    for schema in $(grep -o '\b1[.][2-9][0-9]\b' "$file") 1.36; do
+        kubernetes-validate --strict --quiet --kubernetes-version "$schema" "$file"
+    done
     grep -q "image: registry.example/relevance-run:$version$" "$file"
 done
 # Why another pod is not tried after a failed run: the rule has no engine here to run it.
@@ -15,14 +17,21 @@ for file in cronjob indexed; do
 done
 serve FAKE_API_TAKES=2000
 release
-printf '%s\n' 'version: 0.1' "storage: {filesystem: {rootdirectory: $WORK/registry}}" 'http: {addr: "localhost:5000"}' > registry.yml
+registry=localhost:$(free_port)
+cat > registry.yml << END
+version: 0.1
+storage: {filesystem: {rootdirectory: $WORK/registry}}
+http: {addr: "$registry"}
+END
 docker-registry serve registry.yml > registry.log 2>&1 &
 started+=($!)
-registry() { curl -fs http://localhost:5000/v2/; }
-within 10 registry > /dev/null
-export version
+registry_answers() { curl -fs "http://$registry/v2/" > /dev/null; }
+within 10 registry_answers
+image=$registry/relevance-run:$version
+export version image
 cat > engine.sh << 'END'
-podman build --quiet --tag "relevance-run:$version" --file "$EXAMPLES/../container/Dockerfile" "$(dirname "$BINARY")" > build
+podman build --quiet --tag "relevance-run:$version" --file "$EXAMPLES/../container/Dockerfile" \
+    "$(dirname "$BINARY")" > build
 cp "$EXAMPLES"/* .
 mkdir messages bin
 for n in {0..5}; do echo "Write letter $n" > messages/$n; done
@@ -31,7 +40,9 @@ cat > bin/kubectl << 'KUBECTL'
 #!/bin/sh
 case $1 in
 get) test -e "applied-$2.yaml" ;;
-apply) cat > applied && kubernetes-validate --strict --quiet applied && mv applied "applied-$(sed -n 's/^kind: //p' applied | tr A-Z a-z).yaml" ;;
+apply)
+    cat > applied && kubernetes-validate --strict --quiet applied || exit
+    mv applied "applied-$(sed -n 's/^kind: //p' applied | tr A-Z a-z).yaml" ;;
 *) exec "$KUBECTL" "$@" ;;
 esac
 KUBECTL
@@ -40,12 +51,12 @@ KUBECTL=$(command -v kubectl)
 export KUBECTL
 PATH=$PWD/bin:$PATH
 export PATH ENGINE=podman
-sh setup.sh "localhost:5000/relevance-run:$version" <<< "$TOKEN" > first
-test "$(grep -c "image: localhost:5000/relevance-run:$version" cronjob.yaml indexed.yaml on-failure.yaml | grep -c ':1$')" = 3
+sh setup.sh "$image" <<< "$TOKEN" > first
+test "$(grep -c "image: $image" cronjob.yaml indexed.yaml on-failure.yaml | grep -c ':1$')" = 3
 token() { sed -n 's/^  token: //p' applied-secret.yaml | base64 --decode; }
 test "$(token)" = "$TOKEN"
 # Again, as an upgrade, nothing is asked for; then another token, and this one again.
-sh setup.sh "localhost:5000/relevance-run:$version" > again < /dev/null
+sh setup.sh "$image" > again < /dev/null
 fails grep -q Paste again
 fails sh secret.sh < /dev/null > none 2>&1
 test "$(token)" = "$TOKEN"
@@ -54,14 +65,16 @@ test "$(token)" = other:sk-0
 sh secret.sh <<< "$TOKEN" > rotated
 test "$(token)" = "$TOKEN"
 
-podman rmi --force "relevance-run:$version" "localhost:5000/relevance-run:$version" > /dev/null
+podman rmi --force "relevance-run:$version" "$image" > /dev/null
 # Before 4.4, podman took the data of a secret as they are.
 if printf '4.3.99\n%s\n' "$(podman version --format '{{.Client.Version}}')" | sort --version-sort --check=quiet; then
     podman kube play applied-secret.yaml > /dev/null
 else
     sed "s/^  token: .*/  token: $TOKEN/" applied-secret.yaml | podman secret create relevance - > /dev/null
 fi
-for file in cronjob indexed on-failure; do python "$ENVIRONMENTS/pods.py" claim $file.yaml | podman kube play - > /dev/null; done
+for file in cronjob indexed on-failure; do
+    python "$ENVIRONMENTS/pods.py" claim $file.yaml | podman kube play - > /dev/null
+done
 # pod FILE POD JOB INDEX: a pod of that Job.
 pod() {
     python "$ENVIRONMENTS/pods.py" "$@" > "$2.json"

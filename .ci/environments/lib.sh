@@ -23,6 +23,15 @@ fail() {
     exit 1
 }
 
+# Asks that these commands are there.
+needs() {
+    local command missing=()
+    for command; do
+        command -v "$command" > /dev/null || missing+=("$command")
+    done
+    test "${#missing[@]}" = 0 || fail "not installed: ${missing[*]}; .ci/run has the packages"
+}
+
 # Asks that COMMAND... fails.
 fails() { if "$@"; then fail "did not fail: $*"; fi; }
 
@@ -56,6 +65,9 @@ serve() {
     BASE_URL=$(sed -n 's/^export RELEVANCE_BASE_URL=//p' api)
 }
 
+# A port that nobody uses.
+free_port() { python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
 # How many runs have been started; `triggered N` asks that it is N.
 triggers() { if test -e "$WORK/triggers"; then wc -l < "$WORK/triggers"; else echo 0; fi; }
 triggered() { test "$(triggers)" -eq "$1" || fail "$(triggers) runs were started, not $1"; }
@@ -78,8 +90,8 @@ release() {
     URL=file://$PWD/release/$name.tar.gz
 }
 
-# Runs COMMAND... as root in a copy of this machine's disk that is thrown away afterwards, with processes and control
-# groups of its own. The network, the repository and WORK are shared.
+# Runs COMMAND... as root in a copy of this machine's disk that is thrown away afterwards, with processes of its own,
+# and in a control group of its own. The network, the repository and WORK are shared.
 on_a_copy_of_this_machine() {
     # Removed at the end.
     groups=$(findmnt --noheadings --first-only --types cgroup2 --output TARGET)/recipes-$$
@@ -91,7 +103,6 @@ on_a_copy_of_this_machine() {
         for folder in /dev /sys "$REPOSITORY" "$(dirname "$WORK")"; do
             mkdir -p ".$folder" && mount --rbind "$folder" ".$folder"
         done
-        umount --recursive sys/fs/cgroup && mount -t cgroup2 none sys/fs/cgroup
         mount -t proc none proc
         for folder in run dev/shm; do mount -t tmpfs none "$folder"; done
         mkdir -p mnt && pivot_root . mnt && umount --lazy mnt
@@ -124,7 +135,7 @@ driver = "vfs"
 graphroot = "$store/storage"
 runroot = "$store/run"
 END
-    printf '[[registry]]\nlocation = "localhost:%s"\ninsecure = true\n' "${REGISTRY_PORT:-5000}" > podman/registries.conf
+    printf '[[registry]]\nlocation = "localhost"\ninsecure = true\n' > podman/registries.conf
     CONTAINERS_CONF=$PWD/podman/containers.conf CONTAINERS_STORAGE_CONF=$PWD/podman/storage.conf \
         CONTAINERS_REGISTRIES_CONF=$PWD/podman/registries.conf BASE_URL=$BASE_URL URL=$URL TOKEN=$TOKEN \
         unshare --mount bash -euc '

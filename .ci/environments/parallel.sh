@@ -1,12 +1,13 @@
 # shellcheck shell=bash
-# xargs, then GNU parallel: twenty messages, ended in the middle by SIGKILL and given again.
+# xargs, then GNU parallel: twenty messages, stopped in the middle by SIGKILL and repeated.
+needs parallel unshare
 shellcheck --exclude=SC2016 "$EXAMPLES"/*.sh
 serve FAKE_API_TAKES=2000
 at_a_shell
 
 answers() { find answers -name '*.txt' 2> /dev/null | wc -l; }
-# The moment to kill: some have their answer, and four runs are on. (Of one that is killed in the middle of its trigger,
-# nobody can know whether it is on: it would be left to a person.)
+# The moment to kill: some have their answer, and four runs are in progress. (If one is killed in the middle of its
+# trigger, it may not be known whether it was started: that would be left to a person.)
 in_the_middle() { test "$(answers)" -ge 5 && test "$(cat runs/*.run 2> /dev/null | grep -c '')" = 8; }
 check() {
     test "$(answers)" = 20 || fail "$(answers) answers"
@@ -33,7 +34,7 @@ for recipe in xargs parallel; do
 done
 triggered 40
 
-# Exit codes: what failed, and what is tried again. A failed run is one run; a line that is not reached is tried again.
+# Exit codes: what failed, and what is tried again. A failed run is not tried again.
 mkdir codes && cd codes
 printf 'one\nfail: no\nthree\n' > messages.txt
 code=0

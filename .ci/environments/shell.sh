@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2154
+needs git jq
 serve
 at_a_shell
 shellcheck --exclude=SC2016 "$EXAMPLES"/*.sh

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A real Slurm of one node on loopback, in a copy of this machine: a hundred messages as a job array, ten at a time, of
-# which some are requeued, killed and cancelled in the middle, and then run again.
+# which some are requeued, killed and cancelled in the middle, and then repeated.
+needs munged sbatch slurmctld slurmd
 shellcheck --exclude=SC2016 "$EXAMPLES/array.sbatch"
 serve FAKE_API_TAKES=1500
 release
@@ -75,7 +76,7 @@ for task in 13 14 15 23 24 25; do
     test -e "answers/$task.txt" || fail "no answer to $task"
 done
 echo "after the array: $(answers) answers, $(triggers) runs started"
-# Once more the same command: only what has no answer is taken up.
+# The same command again: only lines without an answer are resumed.
 submit > /dev/null
 within 120 empty
 echo "and the same again: $(answers) answers, $(triggers) runs started"

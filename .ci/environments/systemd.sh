@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # A real systemd, as process 1 of a copy of this machine.
+needs systemd-analyze dbus-daemon
 shellcheck --exclude=SC2016 "$EXAMPLES"/*.sh
 systemd-analyze calendar 'Mon..Fri 06:15' > /dev/null
 grep -q '^OnCalendar=Mon..Fri 06:15$' "$EXAMPLES/relevance-news.timer"
@@ -27,6 +28,9 @@ ExecStopPost=systemctl exit \$EXIT_STATUS
 StandardOutput=append:$WORK/log
 StandardError=append:$WORK/log
 UNIT
+# What systemd makes of control groups stays in this one.
+umount --recursive /sys/fs/cgroup
+mount -t cgroup2 none /sys/fs/cgroup
 # As the first systemd of a machine does; else no credential reaches a service.
 mount --make-rshared /
 export container=test
@@ -67,7 +71,7 @@ today=$state/$(date +%F)
 is() { test "$(systemctl show --property="$1" --value "$service")" = "$2"; }
 over() { is ActiveState inactive || is ActiveState failed; }
 
-# SIGKILL in the middle of a run: it is taken up.
+# SIGKILL in the middle of a run: it is resumed.
 systemctl start "$service"
 within 10 test -s "$today.run"
 systemctl kill --signal=KILL "$service"
@@ -78,7 +82,7 @@ is NRestarts 1 && is Result success || fail 'it was not started again'
 test "$(ls "$state")" = "${today##*/}.txt"
 triggered 1
 
-# The answer is there, and the timer changes nothing; nor does the other service, with no run on.
+# The answer is there, and the timer changes nothing; nor does the other service, with no run in progress.
 printf '[Timer]\nOnCalendar=\nOnActiveSec=1ms\n' > /etc/systemd/system/relevance-news.timer.d/test.conf
 systemctl daemon-reload
 systemctl restart relevance-news.timer

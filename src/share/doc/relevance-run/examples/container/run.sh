@@ -1,19 +1,23 @@
 #!/bin/sh
 # Build the image and ask, as root: sh run.sh ARCHIVE_URL MESSAGE
-# Docker 20.10 or later; ENGINE=podman works too (tested: 4.3). ARCHIVE_URL is where you keep the tarball that `make dist`
-# builds; file:///PATH works too. To upgrade, remove the file relevance-run first. Standard output is the answer alone.
+# Docker 20.10 or later; ENGINE=podman works too (tested: 4.3). ARCHIVE_URL is where you keep the tarball that
+# `make dist` builds; file:///PATH works too. To upgrade, remove the file relevance-run first. Standard output is the
+# answer alone.
 #
 # The token is a file that only the container's user can read; it is part of neither the image nor its environment. The
 # run file is in a directory of the host, so it is safe to repeat the command after 4, 5, 124 or a signal, even in a new
 # container. No restart policy: --restart=on-failure does not look at exit codes, and would start a new run after 1.
 set -eu
 
-engine=${ENGINE:-docker} url=${1:?usage: sh run.sh ARCHIVE_URL MESSAGE} message=${2:?usage: sh run.sh ARCHIVE_URL MESSAGE}
+engine=${ENGINE:-docker}
+url=${1:?usage: sh run.sh ARCHIVE_URL MESSAGE}
+message=${2:?usage: sh run.sh ARCHIVE_URL MESSAGE}
 image=relevance-run:0.1.0
 if ! test -e relevance-run; then
+    name=${url##*/}
     curl -fsSL -O "$url" -O "$url.sha256"
-    sha256sum -c "${url##*/}.sha256" >&2
-    tar -xzf "${url##*/}" --strip-components=2 --wildcards '*/bin/relevance-run'
+    if command -v sha256sum > /dev/null; then sha256sum -c "$name.sha256"; else shasum -a 256 -c "$name.sha256"; fi >&2
+    tar -xzf "$name" --strip-components=2 "${name%.tar.gz}/bin/relevance-run"
 fi
 "$engine" build --tag "$image" . >&2
 

@@ -6,8 +6,8 @@
 #
 # ARCHIVE_URL is where you keep the tarball that `make dist` builds; file:///PATH works too. A download needs curl or
 # wget; a minimal Debian has neither (apt-get install curl).
-# The first time it asks for the authorization token from the Integrations & API Keys page, which only the user relevance
-# can read afterwards. To replace the token, remove /etc/relevance/token and repeat this command.
+# The first time it asks for the authorization token from the Integrations & API Keys page, which only the user
+# relevance can read afterwards. To replace the token, remove /etc/relevance/token and repeat this command.
 set -eu
 
 files=$PWD url=${1:?usage: sh setup.sh ARCHIVE_URL}
@@ -23,7 +23,8 @@ cd "$downloaded"
 fetch "$url"
 fetch "$url.sha256"
 sha256sum -c "${url##*/}.sha256"
-tar -xzf "${url##*/}" -C /usr/local --strip-components=1 --no-same-owner --no-overwrite-dir --wildcards '*/bin' '*/share'
+tar -xzf "${url##*/}" -C /usr/local --strip-components=1 --no-same-owner --no-overwrite-dir \
+    --wildcards '*/bin' '*/share'
 cd "$files"
 install -m 0755 relevance-daily /usr/local/bin/relevance-daily
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Once per namespace, and again after an upgrade: push the image, and make the secret and the messages that the files
 # beside this one use. Needs kubectl, and docker (ENGINE=podman works too) with the image relevance-run:0.1.0, which
-# ../container/run.sh builds.
+# ../container/run.sh and `make image` build.
 #
 #   sh setup.sh registry.example/relevance-run:0.1.0
 #

@@ -6,8 +6,8 @@
 #
 # ARCHIVE_URL is where you keep the tarball that `make dist` builds; file:///PATH works too. A download needs curl or
 # wget; a minimal Debian has neither (apt-get install curl).
-# The first time it asks for the authorization token from the Integrations & API Keys page. Only root can read it; systemd
-# hands it to the service, which runs as a user that exists only while it runs. To replace the token, remove
+# The first time it asks for the authorization token from the Integrations & API Keys page. Only root can read it;
+# systemd hands it to the service, which runs as a user that exists only while it runs. To replace the token, remove
 # /etc/credstore/relevance and repeat this command. Units that exist are left alone, since you may have changed them.
 set -eu
 
@@ -24,7 +24,8 @@ cd "$downloaded"
 fetch "$url"
 fetch "$url.sha256"
 sha256sum -c "${url##*/}.sha256"
-tar -xzf "${url##*/}" -C /usr/local --strip-components=1 --no-same-owner --no-overwrite-dir --wildcards '*/bin' '*/share'
+tar -xzf "${url##*/}" -C /usr/local --strip-components=1 --no-same-owner --no-overwrite-dir \
+    --wildcards '*/bin' '*/share'
 cd "$units"
 
 test -d /etc/credstore || install -d -m 0700 /etc/credstore
