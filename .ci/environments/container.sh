@@ -8,7 +8,7 @@ version=$("$BINARY" --version | awk '{ print $2 }')
 grep -q "image: relevance-run:$version$" "$EXAMPLES/compose.yaml"
 grep -q "^image=relevance-run:$version$" "$EXAMPLES/run.sh"
 export version
-serve FAKE_API_TAKES=1500
+serve FAKE_API_TAKES=3000
 release
 cat > engine.sh << 'END'
 cp "$EXAMPLES"/* .

@@ -15,7 +15,7 @@ done
 for file in cronjob indexed; do
     grep -A 1 'action: Fail' "$EXAMPLES/$file.yaml" | grep -q 'onExitCodes: {operator: In, values: \[1, 2, 3\]}'
 done
-serve FAKE_API_TAKES=2000
+serve FAKE_API_TAKES=3000
 release
 registry=localhost:$(free_port)
 cat > registry.yml << END
