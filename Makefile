@@ -16,10 +16,10 @@ AUDITABLE = $(if $(shell cargo auditable --version 2> /dev/null),auditable)
 
 .PHONY: help build where demo test isolated slow recipes check fake-api fuzz bench bloat install uninstall
 
-help: ## list what can be made
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
 
-build: ## build the binary that is handed out, for this machine or TARGET: static on Linux
+build: ## build the release binary for this machine, or TARGET (static on Linux)
 	@.ci/toolchain run $(TARGET) cargo $(AUDITABLE) build --release --locked --bin relevance-run --target $(TARGET)
 	@.ci/toolchain report $(TARGET) $(BINARY)
 
@@ -30,34 +30,34 @@ demo: build ## run the program against an embedded fake API; no account is neede
 	@cargo build --quiet --locked --example fake-api
 	@$(TARGET_DIR)/debug/examples/fake-api -- sh -c '$(BINARY) --verbose "Hello, who is there?"; echo "exit code: $$?"'
 
-test: $(BUILT) ## run the whole suite, against the static binary or BINARY=path
-	RELEVANCE_RUN=$(abspath $(BINARY)) RUST_TEST_THREADS=16 cargo test --locked
+test: $(BUILT) ## run the test suite against the release binary, or BINARY=path
+	RELEVANCE_RUN=$(abspath $(BINARY)) RUST_TEST_THREADS=48 cargo test --locked
 
-isolated: $(BUILT) ## as root, with strace: what needs a network and a root of its own, and to be killed (BINARY=path)
+isolated: $(BUILT) ## run the isolation and crash tests (needs root and strace; BINARY=path)
 	cargo test --locked --no-run
 	mkdir -p $(TARGET_DIR)/isolated && echo 'nameserver 127.0.0.1' > $(TARGET_DIR)/isolated/resolv.conf
 	RELEVANCE_RUN=$(abspath $(BINARY)) unshare --net --mount sh -c 'ip link set lo up && \
 		mount --bind $(TARGET_DIR)/isolated/resolv.conf /etc/resolv.conf && \
-		cargo test --locked --offline --test it -- --ignored $(or $(ONLY),isolated:: killed::)'
+		cargo test --locked --offline --test it -- --ignored $(or $(ONLY),isolated:: killed:: injected:: disk:: user::)'
 
-slow: $(BUILT) ## the limits of one request, which are minutes (BINARY=path)
+slow: $(BUILT) ## test the time limits of a request (takes minutes; BINARY=path)
 	RELEVANCE_RUN=$(abspath $(BINARY)) cargo test --locked --test it -- --ignored slow::
 
-recipes: build ## run the recipes, each in its habitat as far as a machine allows
+recipes: build ## run the example recipes with the real tools that this machine has
 	.ci/recipes $(abspath $(BINARY)) $(TARGET_DIR)/recipes
 
-check: ## formatting and lints, warnings denied
+check: ## check formatting and lints
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
 fake-api: ## serve the fake API; prints what to paste into another shell, and what can be rehearsed
 	@cargo run --quiet --locked --example fake-api
 
-bench: build ## compare CPU, memory, requests and pace with what people use today (PYTHON=python3)
+bench: build ## benchmark against curl, Python requests and the vendor's SDK (PYTHON=python3)
 	@cargo build --quiet --locked --example bench
 	@$(TARGET_DIR)/debug/examples/bench $(abspath $(BINARY))
 
-bloat: ## what each crate costs in the binary; needs cargo-bloat (cargo install cargo-bloat)
+bloat: ## show how much each crate adds to the binary; needs cargo-bloat
 	@.ci/toolchain run $(TARGET) cargo bloat --release --locked --bin relevance-run --target $(TARGET) \
 		--target-dir $(TARGET_DIR)/bloat --crates -n 12
 
@@ -83,8 +83,8 @@ LAST_BUILT = $(or $(wildcard $(BINARY)),$(shell \
 BIN = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-install: ## install into DESTDIR and PREFIX (/usr/local) what make build built, with man page and completions
-	$(if $(LAST_BUILT),,$(error no binary is there to install: run make build first))
+install: ## install binary, man page, completions and examples (PREFIX=/usr/local, DESTDIR)
+	$(if $(LAST_BUILT),,$(error no binary to install; run make build first))
 	install -d -m 755 "$(BIN)" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" \
 		"$(SHARE)/fish/vendor_completions.d" "$(SHARE)/zsh/site-functions" "$(SHARE)/doc"
 	install -m 755 $(LAST_BUILT) "$(BIN)/relevance-run"
@@ -96,7 +96,7 @@ install: ## install into DESTDIR and PREFIX (/usr/local) what make build built, 
 	cp -R src/share/doc/relevance-run "$(SHARE)/doc"
 	chmod -R u=rwX,go=rX "$(SHARE)/doc/relevance-run"
 
-uninstall: ## remove what make install laid there; folders that others use too stay
+uninstall: ## remove everything that make install installed
 	rm -f "$(BIN)/relevance-run" "$(SHARE)/man/man1/relevance-run.1" \
 		"$(SHARE)/bash-completion/completions/relevance-run" \
 		"$(SHARE)/fish/vendor_completions.d/relevance-run.fish" "$(SHARE)/zsh/site-functions/_relevance-run"

@@ -1,4 +1,5 @@
-/*! Compiles what runs before main; what to ask of the linker is for `make build`, which knows it. */
+/*! Compiles what runs before main; what to ask of the linker is for `make build`, which knows it.
+*/
 
 use std::env;
 

@@ -1,69 +1,104 @@
-/*! `--check`: whether key, region, project and agent go together, asked without starting anything. */
+/*! `--check`: whether token, region, project and agent match, asked without starting anything. */
 
-use super::retry::{ATTEMPTS, Api, Failure, suspicion};
+use super::api::{Api, Exits, Subject};
+use super::retry::{ATTEMPTS, with_retry};
 use crate::api::client::Reply;
-use crate::api::wire::{Id, agent, is_key_info};
-use crate::output::exit::{Error, ensure, error};
+use crate::api::ids::Id;
+use crate::api::replies::{Described, is_key_info, parse_agent, parse_tool};
+use crate::error::{Error, Exit};
+use crate::text::redactor::Untrusted;
 
-/// What there is to say of a configuration that works, as one line.
-/// Errors: `Refused`: something does not add up. `Unreachable`: the API gave no usable reply.
-pub fn check(api: &Api, agent_id: Option<&Id>) -> Result<String, Error> {
-    let (host, project) = (&api.host, api.token.project());
-    let clean = |text: &str| api.token.clean(text);
-    let not_understood = |reply: &Reply| {
-        let (quoted, suspicion) = (api.quote(reply), suspicion(reply));
-        error!(Refused: "the reply is not the API's ({quoted}){suspicion}; check RELEVANCE_REGION or \
-            RELEVANCE_BASE_URL")
+/// What is checked beside the token.
+pub enum Checked<'a> {
+    Agent(&'a Id),
+    Tool(&'a Id),
+    Nothing,
+}
+
+/// What there is to say of settings that work, as one line.
+/// Errors: `Rejected`: something does not match. `Unreachable`: the API gave no usable reply.
+pub fn check(api: &Api, project: &str, checked: &Checked) -> Result<String, Error> {
+    let host = api.host();
+    let reply = ask(api, "/auth/info", Subject::Token)?;
+    if !is_key_info(&reply.body) {
+        return Err(api.unexpected(Exit::Rejected, &reply));
+    }
+    let (kind, id) = match checked {
+        Checked::Agent(id) => ("agent", id),
+        Checked::Tool(id) => ("tool", id),
+        Checked::Nothing => {
+            return Ok(format!(
+                "ok: {host} accepts the token of project {project}; no agent checked (use --agent \
+                 or RELEVANCE_AGENT_ID)"
+            ));
+        }
     };
-    let reply = ask(api, "/auth/info")?;
-    ensure!(is_key_info(&reply.body), not_understood(&reply));
-    let Some(agent_id) = agent_id else {
-        return Ok(format!("ok: project {project}, {host}; no agent was given"));
+    let (reply, described) = match checked {
+        Checked::Tool(_) => {
+            let reply = ask(api, &format!("/studios/{id}/get"), Subject::Tool)?;
+            let described = parse_tool(&reply.body);
+            (reply, described)
+        }
+        _ => {
+            let reply = ask(api, &format!("/agents/{id}/get"), Subject::Agent)?;
+            let described = parse_agent(&reply.body);
+            (reply, described)
+        }
     };
-    let reply = ask(api, &format!("/agents/{agent_id}/get"))?;
-    let Some((their_id, theirs, name)) = agent(&reply.body) else {
-        return Err(not_understood(&reply));
+    let Some(described) = described else {
+        return Err(api.unexpected(Exit::Rejected, &reply));
     };
-    ensure!(theirs == project, Refused: "the agent {agent_id} is of project {} and the token of {project}; take both \
-        from one project", clean(&theirs));
-    ensure!(their_id == agent_id.to_string(), Refused: "asked for the agent {agent_id}, {host} told of {}; check the \
-        id", clean(&their_id));
-    let name = clean(name.as_deref().unwrap_or("without a name"));
+    compare(api, project, kind, id, &described)?;
+    let unnamed = Untrusted("unnamed".to_owned());
+    let name = api
+        .session
+        .redactor
+        .quote(described.name.as_ref().unwrap_or(&unnamed));
     Ok(format!(
-        "ok: agent {agent_id} ({name}), project {project}, {host}"
+        "ok: {kind} {id} ({name}), project {project}, {host}"
     ))
 }
 
+/// Whether what was described is what was asked for.
+fn compare(
+    api: &Api,
+    project: &str,
+    kind: &str,
+    id: &Id,
+    described: &Described,
+) -> Result<(), Error> {
+    let redactor = &api.session.redactor;
+    if described.project.0 != project {
+        let theirs = redactor.quote(&described.project);
+        let what = format!(
+            "{kind} {id} belongs to project {theirs}, but the token is for project {project}"
+        );
+        return Err(Error::rejected(what).next(format!(
+            "use the token of project {theirs}, or another {kind}"
+        )));
+    }
+    if described.id.0 != id.as_str() {
+        let theirs = redactor.quote(&described.id);
+        let what = format!("asked {} for {kind} {id}, got {kind} {theirs}", api.host());
+        return Err(Error::rejected(what).next(format!("check the id of the {kind}")));
+    }
+    Ok(())
+}
+
 /// One question, which may be asked again whatever went wrong with it.
-fn ask(api: &Api, path: &str) -> Result<Reply, Error> {
-    api.until_settled("check", ATTEMPTS, |attempt| {
-        api.shared
-            .console
-            .detail(|| format!("check: GET {path}, attempt {attempt}"));
-        let reply = api.get(path).map_err(|error| api.unreached(&error, ""))?;
-        api.tell_reply("check", &reply, "");
-        let (host, http_status) = (&api.host, Some(reply.status));
-        match reply.status {
-            200..=299 => Ok(reply),
-            429 | 500.. => {
-                let error =
-                    error!(Unreachable: "{host} answered {}; try again later", api.quote(&reply));
-                Err(Failure::Transient(
-                    Error {
-                        http_status,
-                        ..error
-                    },
-                    reply.retry_after,
-                ))
-            }
-            _ => {
-                let error =
-                    error!(Refused: "{host} refused GET {path} with {}", api.refusal(&reply));
-                Err(Failure::Permanent(Error {
-                    http_status,
-                    ..error
-                }))
-            }
-        }
+fn ask(api: &Api, path: &str, subject: Subject) -> Result<Reply, Error> {
+    let exits = Exits {
+        transient: Exit::Unreachable,
+        rejected: Exit::Rejected,
+    };
+    let what = format!("GET {path}");
+    with_retry(api.session, "check", ATTEMPTS, |attempt| {
+        api.session
+            .stderr
+            .log(|| format!("check: {what}, attempt {attempt}"));
+        let reply = api
+            .get("check", path)
+            .map_err(|why| api.unreachable(&why))?;
+        api.expect_success(&what, reply, exits, subject)
     })
 }

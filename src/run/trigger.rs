@@ -1,79 +1,140 @@
 /*! Starting the run: the one request that must never be sent twice. */
 
-use super::retry::{ATTEMPTS, Api, Attempt, Failure, suspicion};
-use super::{run_file::RunFile, state::Phase};
-use crate::api::{client::Reply, client::TransportError, wire::Triggered};
-use crate::output::exit::{Error, error};
+use super::api::{Api, Subject, captive_portal_hint};
+use super::origin::Kind;
+use super::request::Request;
+use super::retry::{ATTEMPTS, Attempt, Failure, with_retry};
+use crate::api::client::Reply;
+use crate::api::failure::{Refusal, TransportError};
+use crate::api::replies;
+use crate::api::trigger::{Accepted, StartedRun};
+use crate::error::{Error, Exit, RunState};
 
 /// Sends the trigger, again only where it certainly came to nothing.
-/// Errors: `Usage`, `Refused` or `Unreachable`: nothing was started. `Unknown`: something may have been.
-pub fn trigger(api: &Api, body: &[u8]) -> Result<Triggered, Error> {
-    let shared = api.shared;
-    api.until_settled("trigger", ATTEMPTS, |attempt| {
-        shared
-            .console
-            .detail(|| format!("trigger: attempt {attempt}, {} bytes", body.len()));
-        api.tell_sent("POST", "/agents/trigger", body);
-        let reply = api.client.trigger(body, |status| {
-            // It counts at once, whatever becomes of the body: turned away is as good as never sent.
+/// Errors: `Usage`, `Rejected` or `Unreachable`: nothing was started. `Unknown`: something may have
+/// been, and [`crate::session::Session::is_unsent`] says so.
+pub fn trigger(api: &Api, request: &mut Request) -> Result<StartedRun, Error> {
+    match send(api, request)? {
+        Sent::Accepted(run) => Ok(run),
+        Sent::NameRejected => {
+            request.drop_name();
+            match send(api, request)? {
+                Sent::Accepted(run) => Ok(run),
+                // Without a name of ours in it, the reply is an error.
+                Sent::NameRejected => Err(Error::rejected("the API rejected the trigger")),
+            }
+        }
+    }
+}
+
+/// What a trigger came to that was not an error.
+enum Sent {
+    Accepted(StartedRun),
+    /// It was rejected because of the name that this program added.
+    NameRejected,
+}
+
+fn send(api: &Api, request: &Request) -> Result<Sent, Error> {
+    let session = api.session;
+    with_retry(session, "trigger", ATTEMPTS, |attempt| {
+        let body = request.body();
+        session
+            .stderr
+            .log(|| format!("trigger: attempt {attempt}, {} bytes", body.len()));
+        api.log_request("POST", &request.path, body);
+        let reply = api.client.trigger(&request.path, body, |status| {
+            // It counts at once, whatever becomes of the body: rejected is as good as never sent.
             if (300..500).contains(&status) {
-                shared.lock().phase = Phase::Unsent;
-                // If that fails the file says more than is true, which is safe.
-                let _ = shared.run_file.get().map(RunFile::retract);
+                session.rejected();
             }
         });
-        let reply = reply.map_err(|error| judge_error(api, &error))?;
-        api.tell_reply("trigger", &reply, "");
-        judge(api, &reply)
+        let reply = reply.map_err(|why| classify_error(api, &why))?;
+        api.log_reply("trigger", &reply, "");
+        classify_reply(api, request, &reply)
     })
 }
 
-fn judge(api: &Api, reply: &Reply) -> Attempt<Triggered> {
-    let http_status = Some(reply.status);
-    // An id that is the key could be neither told nor kept.
-    let can_be_shown = |it: &Triggered| {
-        let ids = format!("{} {:?}", it.run, it.conversation_id);
-        api.token.redact(&ids) == ids
+fn classify_reply(api: &Api, request: &Request, reply: &Reply) -> Attempt<Sent> {
+    let subject = match request.origin.kind {
+        Kind::Agent { .. } => Subject::Agent,
+        Kind::Tool(_) => Subject::Tool,
     };
     let error = match reply.status {
-        200..=299 => match Triggered::parse(&reply.body) {
-            Some(triggered) if can_be_shown(&triggered) => return Ok(triggered),
-            _ => {
-                let (quoted, suspicion) = (api.quote(reply), suspicion(reply));
-                let what = format!("the trigger's reply names no usable run ({quoted}){suspicion}");
-                api.shared.may_have_started(&what)
-            }
+        200..=299 => match accepted_run(api, request, reply) {
+            Some(run) => return Ok(Sent::Accepted(run)),
+            None => without_run_id(api, reply),
         },
         429 => {
-            let refusal = api.refusal(reply);
-            let error =
-                error!(Unreachable: "nothing was started: the trigger was answered {refusal}");
-            return Err(Failure::Transient(
-                Error {
-                    http_status,
-                    ..error
-                },
-                reply.retry_after,
-            ));
+            let error = api.rejection(Exit::Unreachable, "the trigger", reply, subject);
+            return Err(Failure::Transient {
+                error,
+                retry_after: reply.retry_after,
+            });
         }
-        300..=499 => error!(Refused: "the API refused the trigger with {}", api.refusal(reply)),
-        _ => api
-            .shared
-            .may_have_started(&format!("the trigger was answered {}", api.quote(reply))),
+        422 if names_added_key(request, reply) => return Ok(Sent::NameRejected),
+        300..=499 => api.rejection(Exit::Rejected, "the trigger", reply, subject),
+        _ => may_have_started(api, api.returned("the API", reply, "the trigger")),
     };
-    Err(Failure::Permanent(Error {
-        http_status,
-        ..error
-    }))
+    Err(Failure::Permanent(error.cause(api.cause(reply))))
 }
 
-fn judge_error(api: &Api, error: &TransportError) -> Failure {
-    if api.shared.lock().phase == Phase::Unsent {
-        return api.unreached(error, "; nothing was started");
+/// Whether a rejection is about the name that this program added. It is told only by its words.
+fn names_added_key(request: &Request, reply: &Reply) -> bool {
+    let Some(key) = request.added_key() else {
+        return false;
+    };
+    replies::error_message(&reply.body).0.contains(key)
+}
+
+fn accepted_run(api: &Api, request: &Request, reply: &Reply) -> Option<StartedRun> {
+    let run = Accepted::parse(&reply.body, request.origin.continued())?.into_run();
+    can_be_shown(api, &run).then_some(run)
+}
+
+/// Whether no id contains the key: such a one could be neither printed nor stored.
+pub fn can_be_shown(api: &Api, run: &StartedRun) -> bool {
+    let mut ids = String::new();
+    if let Some(run_id) = &run.run_id {
+        ids.push_str(&format!("{run_id} "));
     }
-    let what = format!(
-        "no reply to the trigger: {}",
-        api.token.clean(&error.message)
+    if let Some(conversation_id) = &run.conversation_id {
+        ids.push_str(conversation_id.as_str());
+    }
+    !api.session.redactor.redact(&ids).had_key()
+}
+
+fn without_run_id(api: &Api, reply: &Reply) -> Error {
+    let mut what = format!(
+        "the reply to the trigger contains no usable run id ({})",
+        api.quote(reply)
     );
-    Failure::Permanent(api.shared.may_have_started(&what))
+    if let Some(hint) = captive_portal_hint(reply) {
+        what.push_str("; ");
+        what.push_str(hint);
+    }
+    may_have_started(api, what)
+}
+
+fn classify_error(api: &Api, why: &TransportError) -> Failure {
+    if let TransportError::Refused(Refusal::Withheld(why)) = why {
+        let error = Error::usage(why.clone())
+            .state(RunState::NothingStarted)
+            .next("check the disk, or choose another file");
+        return Failure::Permanent(error);
+    }
+    if api.session.is_unsent() {
+        return api.unreachable(why);
+    }
+    let reason = api.session.redactor.quote(&why.reason());
+    Failure::Permanent(may_have_started(
+        api,
+        format!("no reply to the trigger: {reason}"),
+    ))
+}
+
+/// The error of a trigger after which a run may be in progress.
+fn may_have_started(api: &Api, what: String) -> Error {
+    Error::unknown(what)
+        .state(RunState::MayHaveStarted)
+        .next(api.session.known().check_before_repeating())
 }

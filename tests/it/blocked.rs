@@ -1,9 +1,9 @@
-/*!
-Outlets and inlets that block: a full pipe, a stopped terminal, a FIFO that nobody opens. None holds up a signal or the
-deadline, none loses the resume line of an outlet that works, none changes an exit code that is settled.
-*/
+/*! Outlets and inlets that block: a full pipe, a stopped terminal, a FIFO that nobody opens. None
+holds up a signal or the deadline, none loses the resume line of an outlet that works, none
+changes an exit code that is settled. */
 
-use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,12 +13,13 @@ use rustix::process::Signal;
 use rustix::termios::{Action, tcflow};
 
 use crate::command::{Cmd, Folder, bare, relevance_run, send_signal, wait_within};
+use crate::delivery::assert_text;
 use crate::fake::server::Reply;
-use crate::screen::Screen;
-use crate::script::{Script, Scripted, answered, in_progress};
+use crate::lines::RESUME;
+use crate::script::{Script, Scripted, answered, in_progress, metadata};
+use crate::terminal::Screen;
 
 const RUN: &str = "studio-1/job-1";
-const RESUME: &str = "relevance-run: resume with: relevance-run --resume studio-1/job-1\n";
 /// What a signal or the deadline may take.
 const A_SECOND: Duration = Duration::from_secs(1);
 
@@ -47,14 +48,29 @@ fn fifo(folder: &Folder, name: &str) -> PathBuf {
     path
 }
 
-/// What the command may do until its end is brought about: by a signal, or by the deadline where there is none.
-enum End {
-    Signal(Signal, i32),
-    Deadline(i32),
+/// What brings the end about, and how the command ends then: with this exit code, or with none
+/// where it ends by the signal.
+struct End {
+    signal: Option<Signal>,
+    code: Option<i32>,
 }
 
-/// Starts the command, brings its end about once `reached` says so, holds it to a second, and gives what it wrote into
-/// the pipes that are read.
+/// A signal, and the deadline. `code` is the exit code; where it speaks of the deadline or of
+/// nothing started, a signal is the end itself.
+fn both(code: i32) -> [End; 2] {
+    let is_settled = !matches!(code, 4 | 124);
+    let by_signal = End {
+        signal: Some(Signal::TERM),
+        code: Some(code).filter(|_| is_settled),
+    };
+    let by_deadline = End {
+        signal: None,
+        code: Some(code),
+    };
+    [by_signal, by_deadline]
+}
+
+/// Starts the command, brings its end about once `reached` says so, and holds it to a second.
 fn ends_in_time(
     command: Cmd,
     end: &End,
@@ -62,42 +78,49 @@ fn ends_in_time(
     reached: impl FnOnce(),
 ) {
     let _timed = crate::timed();
-    let mut command = match end {
-        End::Signal(..) => command.args(["--timeout", "60s"]),
-        End::Deadline(_) => command.args(["--timeout", "1s"]),
-    }
-    .command;
+    let timeout = if end.signal.is_some() { "60s" } else { "1s" };
+    let mut command = command.args(["--timeout", timeout]).command;
     command.stdin(Stdio::null());
     prepare(&mut command);
     let begun = Instant::now();
     let mut child = command.spawn().unwrap();
     drop(command);
     reached();
-    let (since, code) = match *end {
-        End::Signal(signal, code) => {
-            // Long enough for it to be inside of what blocks; that is no event that can be seen from here.
+    let since = match end.signal {
+        Some(signal) => {
+            // Long enough for it to be inside of what blocks; that is no event that can be seen
+            // from here.
             std::thread::sleep(Duration::from_millis(150));
             send_signal(&child, signal);
-            (Instant::now(), code)
+            Instant::now()
         }
-        End::Deadline(code) => (begun + A_SECOND, code),
+        None => begun + A_SECOND,
     };
     let status = wait_within(&mut child, Duration::from_secs(20));
     let took = since.elapsed();
-    assert_eq!(status.code(), Some(code), "after {took:?}");
+    assert_eq!(status.code(), end.code, "after {took:?}: {status}");
+    if end.code.is_none() {
+        assert_eq!(status.signal(), end.signal.map(Signal::as_raw));
+    }
     assert!(
         took < A_SECOND,
         "took {took:?} beyond the signal or the deadline"
     );
 }
 
-fn both(code: i32) -> [End; 2] {
-    let by_signal = if code == 124 || code == 4 { 143 } else { code };
-    [End::Signal(Signal::TERM, by_signal), End::Deadline(code)]
+/// What the command says of its end.
+fn cause(end: &End) -> &'static str {
+    match end.signal {
+        Some(_) => "stopped by SIGTERM",
+        None => "timed out after 1s (--timeout)",
+    }
 }
 
 fn waiting() -> Scripted {
-    Script::run().poll_forever(in_progress()).start()
+    Script::run()
+        .poll_forever(in_progress())
+        .metadata_forever(metadata("running"))
+        .start()
 }
 
 /// What came into a pipe whose writers are gone.
@@ -157,6 +180,37 @@ fn an_answer_does_not_wait_for_details() {
     }
 }
 
+/// Nor does the removal of the run file: else a signal in that moment would leave it behind, and
+/// the same command would print the old answer again.
+#[test]
+fn a_run_file_does_not_wait_for_details_to_be_read() {
+    let _timed = crate::timed();
+    let folder = Folder::new();
+    let api = Script::run().poll(answered("Hi!")).start();
+    let (_unread, full) = full_pipe();
+    let (answer, stdout) = std::io::pipe().unwrap();
+    let command = relevance_run(&api).arg("--run-file");
+    let mut command = command
+        .arg(folder.0.join("run"))
+        .args(["-v", "Hello"])
+        .command;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    drop(command);
+    let mut line = String::new();
+    BufReader::new(answer).read_line(&mut line).unwrap();
+    assert_eq!(line, "Hi!\n");
+    std::thread::sleep(Duration::from_millis(150));
+    send_signal(&child, Signal::TERM);
+    let status = wait_within(&mut child, Duration::from_secs(20));
+    assert_eq!(status.code(), Some(0));
+    assert!(folder.names().is_empty());
+}
+
 #[test]
 fn a_terminal_stopped_with_ctrl_s() {
     for end in both(124) {
@@ -186,7 +240,7 @@ fn a_terminal_stopped_with_ctrl_s() {
     }
 }
 
-/// Standard output is full; standard error says how to take the run up.
+/// Standard output is full; standard error says how to resume the run.
 #[test]
 fn a_result_that_nobody_takes() {
     for json in [true, false] {
@@ -206,11 +260,8 @@ fn a_result_that_nobody_takes() {
                 |it| it.stdout(full).stderr(stderr),
                 || api.wait_for_requests(2),
             );
-            let said = all(messages);
-            assert!(
-                said.ends_with(RESUME) && said.lines().count() == 2,
-                "{said}"
-            );
+            let line = format!("{}; the result was being written", cause(&end));
+            assert_text(&all(messages), &[&line, RESUME]);
         }
     }
     // The same for the object that tells of the deadline itself.
@@ -225,7 +276,8 @@ fn a_result_that_nobody_takes() {
             |it| it.stdout(full).stderr(stderr),
             || api.wait_for_requests(2),
         );
-        assert!(all(messages).ends_with(RESUME));
+        let line = format!("{}; the run continues", cause(&end));
+        assert_text(&all(messages), &[&line, RESUME]);
     }
 }
 
@@ -256,7 +308,8 @@ fn a_result_for_a_fifo_that_nobody_reads() {
                 |it| it.stdout(Stdio::null()).stderr(stderr),
                 || api.wait_for_requests(1 + usize::from(!no_wait)),
             );
-            assert!(all(messages).ends_with(RESUME));
+            let line = format!("{}; the result was being written", cause(&end));
+            assert_text(&all(messages), &[&line, RESUME]);
             assert_eq!(folder.names(), ["fifo"]);
         }
     }
@@ -284,8 +337,9 @@ fn a_settled_outcome_keeps_its_code() {
             |it| it.stderr(stderr),
             || api.wait_for_requests(1),
         );
-        let said = all(messages);
-        assert!(said.contains("422") && said.lines().count() == 1, "{said}");
+        let line = "the API rejected the trigger with 422: no such field; nothing was started; \
+                    check the id of the agent, and the fields of --set and --param";
+        assert_text(&all(messages), &[line]);
         // Neither can.
         let (api, (_unread, full)) = (refusing(), full_pipe());
         let error = full.try_clone().unwrap();
@@ -311,7 +365,10 @@ fn a_settled_outcome_keeps_its_code() {
     // Of the command line, and of the environment.
     for command in [bare().arg("--typo"), bare().arg("Hello")] {
         let (_unread, full) = full_pipe();
-        let end = End::Signal(Signal::TERM, 2);
+        let end = End {
+            signal: Some(Signal::TERM),
+            code: Some(2),
+        };
         ends_in_time(command, &end, |it| it.stderr(full), || {});
     }
 }
@@ -327,18 +384,24 @@ fn inlets_that_nobody_writes_to() {
         for (command, what) in [
             (
                 with("RELEVANCE_AUTH_TOKEN_FILE", &path).unset("RELEVANCE_AUTH_TOKEN"),
-                "RELEVANCE_AUTH_TOKEN_FILE",
+                "the file in RELEVANCE_AUTH_TOKEN_FILE".to_owned(),
             ),
-            (with("SSL_CERT_FILE", &path), "SSL_CERT_FILE"),
-            (relevance_run(&api).arg("--file").arg(&path), "--file"),
+            (
+                with("SSL_CERT_FILE", &path),
+                "the file in SSL_CERT_FILE".to_owned(),
+            ),
+            (
+                relevance_run(&api).arg("--file").arg(&path),
+                format!("--file {}", path.display()),
+            ),
         ] {
             let (messages, stderr) = std::io::pipe().unwrap();
             ends_in_time(command, &end, |it| it.stderr(stderr), || {});
-            let said = all(messages);
-            assert!(
-                said.contains(what) && said.contains("nothing was started"),
-                "{said}"
+            let line = format!(
+                "{}; nothing was started (still reading {what})",
+                cause(&end)
             );
+            assert_text(&all(messages), &[&line]);
         }
         let (messages, stderr) = std::io::pipe().unwrap();
         let (silent, _open) = std::io::pipe().unwrap();
@@ -348,12 +411,17 @@ fn inlets_that_nobody_writes_to() {
             |it| it.stdin(silent).stderr(stderr),
             || {},
         );
-        assert!(all(messages).contains("still reading standard input"));
+        let line = format!(
+            "{}; nothing was started (still reading standard input)",
+            cause(&end)
+        );
+        assert_text(&all(messages), &[&line]);
     }
     assert!(api.requests().is_empty());
 }
 
-/// A signal while the result is being written, and the writing goes on: nothing of it is left, the run can be resumed.
+/// A signal while the result is being written, and the writing goes on: nothing of it is left, the
+/// run can be resumed.
 #[test]
 fn nothing_half_written_is_left() {
     let folder = Folder::new();
@@ -372,8 +440,7 @@ fn nothing_half_written_is_left() {
         let output = running.wait();
         match output.code {
             Some(0) => assert_eq!(std::fs::metadata(&file).unwrap().len(), (8 << 20) + 1),
-            Some(143) => drop(output.resumes(RUN)),
-            _ => panic!("{output}"),
+            _ => drop(output.stopped_by(Signal::TERM).resumes(RUN)),
         }
         let left = folder.names();
         assert!(left.is_empty() || left == ["answer"], "{left:?}");
@@ -381,15 +448,15 @@ fn nothing_half_written_is_left() {
     }
 }
 
-/// `>&-` in a shell. The standard library would open `/dev/null` in its place, and take the answer for written.
+/// `>&-` in a shell. The standard library would open `/dev/null` in its place, and take the answer
+/// for written.
 #[test]
 fn a_closed_standard_output_is_no_place_for_an_answer() {
     for script in [r#"exec "$RUN" "$@" >&-"#, r#"exec "$RUN" "$@" <&- >&-"#] {
         let api = Script::run().poll(answered("Hi!")).start();
         let output = relevance_run(&api).arg("Hello").in_shell(script).run();
-        output
-            .fails(5, &["cannot write the result to standard output"])
-            .resumes(RUN);
+        let line = "cannot write the result to standard output: Bad file descriptor";
+        output.ends(5, &[line, RESUME]);
     }
     // With the result in a file nothing is amiss.
     let (folder, api) = (Folder::new(), Script::run().poll(answered("Hi!")).start());

@@ -1,4 +1,5 @@
-/*! Runs the real binary as a user would, with nothing in its environment but what the test puts there. */
+/*! Runs the real binary as a user would, with nothing in its environment but what the test puts
+there. */
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -15,7 +16,8 @@ use serde_json::Value;
 use crate::fake::tls::Authority;
 use crate::script::{Script, Scripted, TOKEN, answered};
 
-/// Longer than anything takes on a machine that is not overloaded; a command that runs on is killed and fails.
+/// Longer than anything takes on a machine that is not overloaded; a command that runs on is killed
+/// and fails.
 pub const LIMIT: Duration = Duration::from_secs(120);
 
 pub fn binary() -> PathBuf {
@@ -32,8 +34,8 @@ pub fn relevance_run(api: &Scripted) -> Cmd {
         .env("RELEVANCE_AGENT_ID", "agent-1")
 }
 
-/// The program, which heeds SIGINT and SIGQUIT also where whoever runs the tests ignores them, as a script's `&` does: it
-/// would rightly ignore them too.
+/// The program, which heeds SIGINT and SIGQUIT also where whoever runs the tests ignores them, as a
+/// script's `&` does: it would rightly ignore them too.
 fn heeding_signals(program: &Path) -> Command {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status
@@ -214,6 +216,17 @@ impl Output {
     #[track_caller]
     pub fn exits(&self, code: i32) -> &Output {
         assert!(self.code == Some(code), "expected exit {code}\n{self}");
+        self
+    }
+
+    /// Ended by this signal itself, as a shell's loop wants it.
+    #[track_caller]
+    pub fn stopped_by(&self, signal: Signal) -> &Output {
+        let expected = Some(signal.as_raw());
+        assert!(
+            self.signal == expected,
+            "expected an end by {signal:?}\n{self}"
+        );
         self
     }
 

@@ -1,4 +1,5 @@
-/*! A server that means harm: a clear error or survival, bounded memory, no panic, no request outside the API's paths. */
+/*! A server that means harm: a clear error or survival, bounded memory, no panic, no request
+outside the API's paths. */
 
 use std::time::Duration;
 
@@ -9,13 +10,33 @@ use crate::fake::server::{Reply, Step};
 use crate::script::{Script, Scripted, answered, poll, triggered};
 
 const RUN: &str = "studio-1/job-1";
-/// Address space for the whole process, in KiB: a response of 64 MiB and what is made of it, and no more.
+/// Address space for the whole process, in KiB: a response of 64 MiB and what is made of it, and no
+/// more.
 const MEMORY: u32 = 480_000;
 
 /// Runs under a limit of memory; an allocation beyond it would end the process by SIGABRT.
 fn within_memory(api: &Scripted, arguments: &[&str]) -> Output {
     let script = format!("ulimit -v {MEMORY}; exec \"$RUN\" \"$@\"");
     relevance_run(api).args(arguments).in_shell(&script).run()
+}
+
+/// The line of a trigger that may have started a run.
+fn may_have_started(what: &str) -> String {
+    format!(
+        "{what}; the run may have been started; check the agent's tasks in the web app before you \
+         repeat the command"
+    )
+}
+
+/// The beginning and the end of a text, as a message has it.
+fn shortened(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= 297 {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(200).collect();
+    let tail: String = text.chars().skip(count - 97).collect();
+    format!("{head} … {tail}")
 }
 
 fn endless() -> Reply {
@@ -37,7 +58,12 @@ fn a_response_over_64_mib_is_an_error_and_not_memory() {
     for reply in [endless(), huge()] {
         let api = Script::new().trigger(reply.clone()).start();
         let output = within_memory(&api, &["Hello"]);
-        output.fails(5, &["larger than 64 MiB"]);
+        output.ends(
+            5,
+            &[&may_have_started(
+                "no reply to the trigger: the response is larger than 64 MiB",
+            )],
+        );
 
         let api = Script::run().poll(reply).poll(answered("Hi!")).start();
         within_memory(&api, &["Hello"]).answers("Hi!");
@@ -65,62 +91,71 @@ fn a_claimed_length_reserves_nothing() {
     within_memory(&api, &["Hello"]).answers("Hi!");
 }
 
+/// Lists and objects within each other, a hundred thousand deep.
+fn deep() -> [String; 2] {
+    const DEPTH: usize = 100_000;
+    let lists = format!("{}{}", "[".repeat(DEPTH), "]".repeat(DEPTH));
+    let objects = format!("{}1{}", "{\"a\":".repeat(DEPTH), "}".repeat(DEPTH));
+    [lists, objects]
+}
+
 #[test]
-fn depth_is_no_danger() {
+fn depth_in_a_poll_is_waited_through() {
     let _busy = crate::busy();
-    let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let objects = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
-    for deep in [&nested, &objects] {
-        // As the updates, the type, an update, an error envelope: waited through.
-        let polls = [
+    for deep in deep() {
+        let mut script = Script::run();
+        for body in [
             format!(r#"{{"type":"inprogress","updates":{deep}}}"#),
             format!(r#"{{"type":"inprogress","updates":[{deep}]}}"#),
             format!(r#"{{"type":"inprogress","updates":[{{"type":{deep},"errors":{deep}}}]}}"#),
             format!(r#"{{"type":"timeout","else":{deep}}}"#),
-        ];
-        let mut script = Script::run();
-        for body in &polls {
-            script = script.poll(Reply::text(200, body));
+        ] {
+            script = script.poll(Reply::text(200, &body));
         }
         let api = script.poll(answered("Hi!")).start();
-        relevance_run(&api)
-            .args(["-i", "1ms", "Hello"])
-            .run()
-            .answers("Hi!");
-        // As the result: it is carried as it is.
-        let body = format!(
-            r#"{{"type":"complete","updates":[{{"type":"chain-success","output":{deep}}}]}}"#
-        );
+        let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
+        output.answers("Hi!");
+    }
+}
+
+#[test]
+fn depth_in_a_result_is_carried_as_it_is() {
+    let _busy = crate::busy();
+    for deep in deep() {
+        let update = format!(r#"{{"type":"chain-success","output":{deep}}}"#);
+        let body = format!(r#"{{"type":"complete","updates":[{update}]}}"#);
         let api = Script::run().poll(Reply::text(200, &body)).start();
-        relevance_run(&api).arg("Hello").run().answers(deep);
+        relevance_run(&api).arg("Hello").run().answers(&deep);
         let api = Script::run().poll(Reply::text(200, &body)).start();
         let output = relevance_run(&api).args(["--json", "Hello"]).run();
-        output.exits(0);
-        assert!(String::from_utf8_lossy(&output.stdout).contains(deep.as_str()));
-        let body =
-            format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":[{deep}]}}]}}"#);
+        assert!(String::from_utf8_lossy(&output.exits(0).stdout).contains(&deep));
+    }
+}
+
+#[test]
+fn depth_in_an_error_or_in_the_reply_to_the_trigger_is_shortened() {
+    let _busy = crate::busy();
+    for deep in deep() {
+        let said = shortened(&deep);
+        let update = format!(r#"{{"type":"chain-fail","errors":[{deep}]}}"#);
+        let body = format!(r#"{{"type":"failed","updates":[{update}]}}"#);
         let api = Script::run().poll(Reply::text(200, &body)).start();
-        relevance_run(&api)
-            .arg("Hello")
-            .run()
-            .fails(1, &["without success"]);
-        // And in the trigger's reply.
+        let line = format!("the run failed: {said} (run {RUN})");
+        relevance_run(&api).arg("Hello").run().ends(1, &[&line]);
         let body = format!(r#"{{"job_info":{deep}}}"#);
         let api = Script::new().trigger(Reply::text(200, &body)).start();
-        relevance_run(&api)
-            .arg("Hello")
-            .run()
-            .fails(5, &["may have been started"]);
-        let api = Script::new().trigger(Reply::text(400, deep)).start();
-        assert!(
-            relevance_run(&api)
-                .arg("Hello")
-                .run()
-                .fails(3, &["400"])
-                .stderr
-                .len()
-                < 1000
+        let said = shortened(&body);
+        let line = may_have_started(&format!(
+            "the reply to the trigger contains no usable run id (200: {said})"
+        ));
+        relevance_run(&api).arg("Hello").run().ends(5, &[&line]);
+        let api = Script::new().trigger(Reply::text(418, &deep)).start();
+        let line = format!(
+            "the API rejected the trigger with 418: {}; nothing was started; not retried; fix the \
+             cause and repeat the command",
+            shortened(&deep)
         );
+        relevance_run(&api).arg("Hello").run().ends(3, &[&line]);
     }
 }
 
@@ -139,10 +174,8 @@ fn a_header_of_a_megabyte() {
     let long = "x".repeat(1 << 20);
     let reply = || Reply::new(200, &[("X-Long", &long)], "{}");
     let api = Script::new().trigger(reply()).start();
-    relevance_run(&api)
-        .arg("Hello")
-        .run()
-        .fails(5, &["may have been started"]);
+    relevance_run(&api).arg("Hello").run().exits(5).prints("");
+    assert_eq!(api.triggers(), 1);
     let mut many = String::from("HTTP/1.1 200 OK\r\n");
     for number in 0..10_000 {
         many.push_str(&format!("X-{number}: y\r\n"));
@@ -157,46 +190,55 @@ fn a_header_of_a_megabyte() {
         .answers("Hi!");
 }
 
+/// Text that would change the title, clear the screen, forge a line and reorder what follows.
+const EVIL: &str = "\u{1b}]0;title\u{7}\u{1b}[2J\r\nrelevance-run: resume with: relevance-run \
+                    --resume evil/job\n\u{9b}31m\u{202e}end";
+/// The same as a part of a line.
+const HARMLESS: &str =
+    "]0;title [2J relevance-run: resume with: relevance-run --resume evil/job 31m end";
+
 /// What the server says is one line of a message, short and harmless.
 #[test]
 fn server_text_cannot_forge_a_line_or_reach_the_terminal() {
-    let evil = "\u{1b}]0;title\u{7}\u{1b}[2J\r\nrelevance-run: resume with: relevance-run --resume evil/job\n\u{9b}31m\u{202e}end";
-    let harmless =
-        |stderr: &str| {
-            assert!(
-                !stderr.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'),
-                "{stderr:?}"
-            );
-            assert!(
-                !stderr.lines().any(|line| line.contains("resume evil")
-                    && line.starts_with("relevance-run: resume"))
-            );
-        };
-    for status in [400, 500] {
-        let api = Script::new()
-            .trigger(Reply::error(status, evil, evil))
-            .start();
-        let output = relevance_run(&api).arg("Hello").run();
-        output.fails(if status == 400 { 3 } else { 5 }, &["end"]);
-        harmless(&output.stderr);
-    }
-    let fail =
-        json!({"type": "chain-fail", "errors": [{"body": evil}, {"body": "x".repeat(100_000)}]});
-    let api = Script::run().poll(poll("failed", fail)).start();
-    let output = relevance_run(&api).arg("Hello").run();
-    output.fails(1, &["end"]);
-    harmless(&output.stderr);
-    assert!(output.stderr.len() < 1000);
+    let evil = |status: u16| Reply::error(status, EVIL, EVIL);
+    let api = Script::new().trigger(evil(418)).start();
+    let line = format!(
+        "the API rejected the trigger with 418: {HARMLESS}; nothing was started; not retried; fix \
+         the cause and repeat the command"
+    );
+    relevance_run(&api).arg("Hello").run().ends(3, &[&line]);
+    let api = Script::new().trigger(evil(500)).start();
+    let line = may_have_started(&format!("the API returned 500 to the trigger: {HARMLESS}"));
+    relevance_run(&api).arg("Hello").run().ends(5, &[&line]);
 
-    let step = json!({"type": evil});
-    let script = Script::new().trigger(Reply::json(
-        200,
-        json!({"job_info": {"studio_id": "studio-1", "job_id": "job-1"}, "state": evil, "conversation_id": evil}),
-    ));
-    let api = script.poll(poll(evil, step)).poll(answered("Hi!")).start();
+    let long = "x".repeat(100_000);
+    let fail = json!({"type": "chain-fail", "errors": [{"body": EVIL}, {"body": long}]});
+    let api = Script::run().poll(poll("failed", fail)).start();
+    let said = shortened(&format!("{HARMLESS}; {long}"));
+    let line = format!("the run failed: {said} (run {RUN})");
+    relevance_run(&api).arg("Hello").run().ends(1, &[&line]);
+}
+
+#[test]
+fn server_text_in_the_log_is_harmless() {
+    let job = json!({"studio_id": "studio-1", "job_id": "job-1"});
+    let reply = json!({"job_info": job, "state": EVIL, "conversation_id": EVIL});
+    let api = Script::new()
+        .trigger(Reply::json(200, reply))
+        .poll(poll(EVIL, json!({"type": EVIL})))
+        .poll(Reply::error(503, EVIL, "x").header("x-request-id", "req-1"))
+        .poll(answered("Hi!"))
+        .start();
     let output = relevance_run(&api).args(["-v", "-i", "1ms", "Hello"]).run();
     output.exits(0).prints("Hi!\n");
-    harmless(&output.stderr);
+    // A state is a word: what is longer is cut.
+    let state = "]0;title [2J relevance-run: resume with: relevance-run --resu";
+    output.logs(&format!("run: {RUN}, state: {state}"));
+    output.logs(&format!(
+        "warning: unknown poll type '{HARMLESS}'; still waiting"
+    ));
+    let is_harmless = |c: char| c == '\n' || (!c.is_control() && c != '\u{202e}');
+    assert!(output.stderr.chars().all(is_harmless), "{output}");
 }
 
 #[test]
@@ -204,10 +246,7 @@ fn ids_of_the_server_stay_within_the_path() {
     for id in ["%2e%2e", "a#b", "a\\b", "http:", "a\u{0}b", "é", "*"] {
         let reply = Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": id}}));
         let api = Script::new().trigger(reply).start();
-        relevance_run(&api)
-            .arg("Hello")
-            .run()
-            .fails(5, &["may have been started"]);
+        relevance_run(&api).arg("Hello").run().exits(5).prints("");
         assert_eq!(api.requests().len(), 1);
     }
     // The oddest that are allowed.
@@ -215,7 +254,7 @@ fn ids_of_the_server_stay_within_the_path() {
     let job = json!({"job_info": {"studio_id": "-", "job_id": odd}});
     let api = Script::new().trigger(Reply::json(200, job)).start();
     relevance_run(&api)
-        .args(["-n", "Hello"])
+        .args(["--no-wait", "Hello"])
         .run()
         .answers(&format!("-/{odd}"));
     let api = Script::new()
@@ -273,27 +312,25 @@ impl Chance {
     }
 }
 
-/// Replies broken at random below JSON, in the status line, the headers and the chunks: the HTTP client is not fuzzed
-/// by `make fuzz`. Each ends the command with one of its own exit codes, and never by a signal.
+/// Replies broken at random below JSON, in the status line, the headers and the chunks: the HTTP
+/// client is not fuzzed by `make fuzz`. Each ends the command with one of its own exit codes, and
+/// never by a signal.
 #[test]
 fn a_thousand_broken_replies() {
     let _busy = crate::busy();
     let body = r#"{"job_info":{"studio_id":"s","job_id":"j"},"state":"running"}"#;
     let (size, hex) = (body.len(), format!("{:x}", body.len()));
+    let chunks = format!("{hex}\r\n{body}\r\n0\r\nX: y\r\n\r\n");
+    let busy = "HTTP/1.1 503 Busy\r\nRetry-After: 99\r\nContent-Encoding: gzip";
+    let found = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/";
     let seeds = [
         format!(
             "HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nConnection: keep-alive\r\n\r\n{body}"
         ),
-        format!(
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{hex}\r\n{body}\r\n0\r\nX: y\r\n\r\n"
-        ),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"),
         format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\nConnection: close\r\n\r\n{body}"),
-        format!(
-            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: {size}\r\n\r\n{body}"
-        ),
-        format!(
-            "HTTP/1.1 503 Busy\r\nRetry-After: 99\r\nContent-Encoding: gzip\r\nContent-Length: {size}\r\n\r\n{body}"
-        ),
+        format!("{found}\r\nContent-Length: {size}\r\n\r\n{body}"),
+        format!("{busy}\r\nContent-Length: {size}\r\n\r\n{body}"),
     ];
     let pieces: [&[u8]; 12] = [
         b"\r\n",
@@ -332,7 +369,9 @@ fn a_thousand_broken_replies() {
                     let api = Script::new()
                         .trigger(Reply::raw(reply).then(Step::Close))
                         .start();
-                    let output = relevance_run(&api).args(["-n", "-t", "5s", "Hello"]).run();
+                    let output = relevance_run(&api)
+                        .args(["--no-wait", "-t", "5s", "Hello"])
+                        .run();
                     let is_ours = matches!(output.code, Some(0 | 3 | 4 | 5));
                     assert!(is_ours && output.signal.is_none(), "{shown:?}\n{output}");
                     assert_eq!(api.triggers(), 1, "{shown:?}\n{output}");
@@ -356,7 +395,7 @@ fn memory_is_bounded_whatever_is_in_a_reply() {
         let script = format!("ulimit -v {LIMIT}; exec \"$RUN\" \"$@\"");
         relevance_run(api).args(arguments).in_shell(&script).run()
     };
-    // As a refusal, with the envelope and without.
+    // As a rejection, with the envelope and without.
     for (piece, is_envelope) in [("a ", false), (r"\u0001\u009b ", true), ("é", true)] {
         let body = if is_envelope {
             format!(r#"{{"message":"{}"}}"#, many(piece))
@@ -388,9 +427,7 @@ fn memory_is_bounded_whatever_is_in_a_reply() {
         let errors =
             format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":{items}}}]}}"#);
         let api = Script::run().poll(Reply::text(200, &errors)).start();
-        limited(&api, &["--json", "Hello"])
-            .exits(1)
-            .says(&["without success"]);
+        limited(&api, &["--json", "Hello"]).exits(1);
     }
     // As a result, plain and as JSON, with the key in it all over and without.
     for (piece, name, option) in [

@@ -1,12 +1,13 @@
 /*! Many at once, and one for long. */
 
+use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::bare;
+use crate::command::{bare, relevance_run};
 use crate::fake::api::{Api, Scenario, TOKEN};
-use crate::fake::server::Server;
-use crate::script::{Script, answered, in_progress};
+use crate::fake::server::{Server, Step};
+use crate::script::{Script, answered, in_progress, metadata};
 
 #[test]
 fn two_hundred_processes_each_get_their_own_answer() {
@@ -44,7 +45,7 @@ fn two_hundred_processes_each_get_their_own_answer() {
 fn twenty_thousand_polls_leave_nothing_behind() {
     let _busy = crate::busy();
     // Held where it is looked at; every 100th closes its connection, as servers do.
-    let closing = in_progress().then(crate::fake::server::Step::Close);
+    let closing = in_progress().then(Step::Close);
     let look = || in_progress().after(Duration::from_millis(500));
     let mut script = Script::run();
     for _ in 0..100 {
@@ -54,28 +55,25 @@ fn twenty_thousand_polls_leave_nothing_behind() {
     for _ in 0..180 {
         script = script.polls(99, in_progress()).poll(closing.clone());
     }
-    let api = script.poll(look()).poll(answered("Hi!")).start();
-    let running = crate::command::relevance_run(&api)
-        .args(["-i", "0.001ms", "Hello"])
-        .spawn();
+    let script = script.poll(look()).poll(answered("Hi!"));
+    let api = script.metadata_forever(metadata("running")).start();
+    let command = relevance_run(&api).args(["-i", "0.001ms", "Hello"]);
+    let running = command.spawn();
     let pid = running.pid().as_raw_nonzero();
     let look_at = |requests: usize| {
         api.wait_for_requests(requests);
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = status
             .lines()
             .find(|line| line.starts_with("VmRSS:"))
             .unwrap();
         let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        (
-            kib,
-            std::fs::read_dir(format!("/proc/{pid}/fd"))
-                .unwrap()
-                .count(),
-        )
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        (kib, files)
     };
-    let (early_kib, early_files) = look_at(1 + 2001);
-    let (late_kib, late_files) = look_at(1 + 2001 + 18_001);
+    // The trigger, the polls, and a look at the task after polls 8, 16, 32 and so on.
+    let (early_kib, early_files) = look_at(1 + 2001 + 8);
+    let (late_kib, late_files) = look_at(1 + 20_002 + 12);
     assert!(
         late_kib <= early_kib + 512,
         "{early_kib} KiB after 2,000 polls, {late_kib} KiB after 20,000"

@@ -1,417 +1,391 @@
-/*! The twenty likeliest mistakes: the one line says what to do about each. */
+/*! The likeliest mistakes: the one line says what to do about each. */
 
-use std::path::Path;
+use std::thread;
 
-use crate::command::{Cmd, Folder, Output, Trusted, relevance_run};
+use crate::command::{Cmd, Folder, Trusted, relevance_run};
 use crate::fake::server::Reply;
-use crate::script::{Script, Scripted, TOKEN};
+use crate::lines::RESUME;
+use crate::script::{Script, TOKEN};
 
-/// What was done, the exit code, and what the line has to have.
-type Mistake<'a> = (
-    &'a str,
-    Box<dyn Fn(&Scripted) -> Cmd + 'a>,
-    i32,
-    &'a [&'a str],
-);
+const KEY_MATCHES: &str = "check that the API key is valid and that its project and \
+                           RELEVANCE_REGION match (relevance-run --check does)";
 
-fn mistakes(folder: &Path) -> Vec<Mistake<'_>> {
-    let hello = |api: &Scripted| relevance_run(api).arg("Hello");
-    let token = move |value: &'static str| {
-        Box::new(move |api: &Scripted| hello(api).env("RELEVANCE_AUTH_TOKEN", value))
-            as Box<dyn Fn(&Scripted) -> Cmd>
-    };
-    let region = move |value: &'static str| {
-        Box::new(move |api: &Scripted| {
-            hello(api)
-                .unset("RELEVANCE_BASE_URL")
-                .env("RELEVANCE_REGION", value)
-        }) as Box<dyn Fn(&Scripted) -> Cmd>
-    };
-    let with = move |arguments: &'static [&'static str]| {
-        Box::new(move |api: &Scripted| relevance_run(api).args(arguments))
-            as Box<dyn Fn(&Scripted) -> Cmd>
-    };
-    vec![
-        (
-            "no token",
-            Box::new(move |api| hello(api).unset("RELEVANCE_AUTH_TOKEN")),
-            2,
-            &["set RELEVANCE_AUTH_TOKEN", "project:key", "API-keys page"],
-        ),
-        (
-            "key without project",
-            Box::new(move |api| {
-                hello(api)
-                    .unset("RELEVANCE_AUTH_TOKEN")
-                    .env("RELEVANCE_API_KEY", "sk-1234567")
-            }),
-            2,
-            &["key without its project", "set RELEVANCE_PROJECT"],
-        ),
-        (
-            "region name misspelt",
-            region("eu-west-1"),
-            2,
-            &["RELEVANCE_REGION", "us, eu, au", "such as bcbe5a"],
-        ),
-        (
-            "quoted key",
-            token("\"project-1:sk-1234567\""),
-            2,
-            &["RELEVANCE_AUTH_TOKEN", "without quotes"],
-        ),
-        (
-            "Bearer prefix",
-            token("Bearer project-1:sk-1234567"),
-            2,
-            &["RELEVANCE_AUTH_TOKEN", "leave out", "'Bearer'"],
-        ),
-        (
-            "all that is missing at once",
-            Box::new(move |api| {
-                relevance_run(api)
-                    .unset("RELEVANCE_AUTH_TOKEN")
-                    .unset("RELEVANCE_BASE_URL")
-                    .unset("RELEVANCE_AGENT_ID")
-                    .arg("Hello")
-            }),
-            2,
-            &[
-                "set RELEVANCE_AUTH_TOKEN",
-                "set RELEVANCE_REGION",
-                "--agent ID or set RELEVANCE_AGENT_ID",
-            ],
-        ),
-        (
-            "help as a word",
-            with(&["help"]),
-            2,
-            &["'help'", "--help", "-- help"],
-        ),
-        (
-            "version as a word",
-            with(&["version"]),
-            2,
-            &["'version'", "--version", "-- version"],
-        ),
-        (
-            "a misspelt option",
-            with(&["--timout", "5m", "Hello"]),
-            2,
-            &["--timout", "did you mean --timeout?"],
-        ),
-        (
-            "another",
-            with(&["--converstaion=c", "Hello"]),
-            2,
-            &["did you mean --conversation?"],
-        ),
-        (
-            "one that begins wrongly",
-            with(&["--josn", "Hello"]),
-            2,
-            &["did you mean --json?"],
-        ),
-        (
-            "the region as an option",
-            with(&["--region", "us", "Hello"]),
-            2,
-            &["--region", "set RELEVANCE_REGION"],
-        ),
-        (
-            "the key as an option",
-            with(&["--token", "p:sk-1", "Hello"]),
-            2,
-            &["--token", "RELEVANCE_AUTH_TOKEN"],
-        ),
-        (
-            "the same with =",
-            with(&["--api-key=sk-12345678", "Hello"]),
-            2,
-            &["--api-key;", "RELEVANCE_AUTH_TOKEN"],
-        ),
-        (
-            "a message as an option",
-            with(&["-m", "Hello"]),
-            2,
-            &["-m", "as an argument"],
-        ),
-        (
-            "bad JSON",
-            with(&["--set", "params={bad json}", "Hello"]),
-            2,
-            &["--set params", "JSON", "single quotes"],
-        ),
-        (
-            "a list that is none",
-            with(&["--set", "x=[1,", "Hello"]),
-            2,
-            &["--set x", "JSON"],
-        ),
-        (
-            "half of an option",
-            with(&["--time", "5", "Hello"]),
-            2,
-            &["did you mean --timeout?"],
-        ),
-        (
-            "more than an option",
-            with(&["--agent_id=a", "Hello"]),
-            2,
-            &["did you mean --agent?"],
-        ),
-        (
-            "an agent that a failed command left",
-            with(&["-a", "null", "Hello"]),
-            2,
-            &["--agent", "failed command"],
-        ),
-        (
-            "a key that is none",
-            token(Box::leak(
-                format!("p:{}", "k".repeat(60_000)).into_boxed_str(),
-            )),
-            2,
-            &["longer"],
-        ),
-        (
-            "JSON behind a space",
-            with(&["--set", "x= {1", "Hello"]),
-            2,
-            &["--set x", "JSON"],
-        ),
-        (
-            "a secret file without an end",
-            Box::new(move |api| {
-                hello(api)
-                    .unset("RELEVANCE_AUTH_TOKEN")
-                    .env("RELEVANCE_AUTH_TOKEN_FILE", "/dev/zero")
-            }),
-            2,
-            &["RELEVANCE_AUTH_TOKEN_FILE", "larger"],
-        ),
-        (
-            "the id of a failed command",
-            with(&["-c", "null", "Hello"]),
-            2,
-            &["--conversation null", "failed command"],
-        ),
-        (
-            "the same in Python",
-            with(&["-c", "None", "Hello"]),
-            2,
-            &["--conversation None"],
-        ),
-        (
-            "a secret file that is not there",
-            Box::new(move |api| {
-                let file = folder.join("secret");
-                hello(api)
-                    .unset("RELEVANCE_AUTH_TOKEN")
-                    .env("RELEVANCE_AUTH_TOKEN_FILE", file)
-            }),
-            2,
-            &["RELEVANCE_AUTH_TOKEN_FILE", "/secret: No such file"],
-        ),
-        (
-            "the key in place of the file's path",
-            Box::new(move |api| {
-                hello(api)
-                    .unset("RELEVANCE_AUTH_TOKEN")
-                    .env("RELEVANCE_AUTH_TOKEN_FILE", "p:sk-1234567")
-            }),
-            2,
-            &["RELEVANCE_AUTH_TOKEN_FILE", "not shown"],
-        ),
-        (
-            "an assignment for a token",
-            token("RELEVANCE_AUTH_TOKEN=p:sk-1"),
-            2,
-            &["NAME=value", "only the value"],
-        ),
-        (
-            "an exported one",
-            token("export RELEVANCE_AUTH_TOKEN=p:sk-1"),
-            2,
-            &["NAME=value"],
-        ),
-        (
-            "page's URL for an agent",
-            with(&[
-                "-a",
-                "https://app.relevanceai.com/agents/bcbe5a/p1/0f3c9a",
-                "Hello",
-            ]),
-            2,
-            &["--agent", "give the id alone: 0f3c9a"],
-        ),
-        (
-            "empty message",
-            with(&[""]),
-            2,
-            &["the message is empty", "say something"],
-        ),
-        (
-            "% in cron",
-            with(&[]),
-            2,
-            &["standard input is empty", "in a crontab, write \\% for %"],
-        ),
-        (
-            "% in cron, unquoted",
-            with(&["Report", "of", "today"]),
-            2,
-            &["3 messages", "quote it"],
-        ),
-        (
-            "bad duration",
-            with(&["--timeout", "5 minutes", "Hello"]),
-            2,
-            &["--timeout", "such as 90, 1.5s or 30m"],
-        ),
-        (
-            "--resume without a slash",
-            with(&["--resume", "job-1"]),
-            2,
-            &["--resume", "give STUDIO_ID/JOB_ID"],
-        ),
-        (
-            "output folder missing",
-            Box::new(move |api| {
-                hello(api)
-                    .arg("--output")
-                    .arg(folder.join("missing/answer"))
-            }),
-            2,
-            &["missing/answer", "No such file", "choose another file"],
-        ),
-    ]
+/// Command lines with a good environment, and the line that each is answered with.
+const COMMAND_LINES: [(&[&str], &str); 21] = [
+    (
+        &["help"],
+        "'help' would be sent to the agent as a message; did you mean --help? To send it anyway, \
+         use -- help",
+    ),
+    (
+        &["version"],
+        "'version' would be sent to the agent as a message; did you mean --version? To send it \
+         anyway, use -- version",
+    ),
+    (
+        &["--timout", "5m", "Hello"],
+        "unknown option --timout; did you mean --timeout? See relevance-run --help",
+    ),
+    (
+        &["--converstaion=c", "Hello"],
+        "unknown option --converstaion; did you mean --conversation? See relevance-run --help",
+    ),
+    (
+        &["--josn", "Hello"],
+        "unknown option --josn; did you mean --json? See relevance-run --help",
+    ),
+    (
+        &["--time", "5", "Hello"],
+        "unknown option --time; did you mean --timeout? See relevance-run --help",
+    ),
+    (
+        &["--agent_id=a", "Hello"],
+        "unknown option --agent_id; did you mean --agent? See relevance-run --help",
+    ),
+    (
+        &["--region", "us", "Hello"],
+        "unknown option --region; set RELEVANCE_REGION instead",
+    ),
+    (
+        &["--project", "p", "Hello"],
+        "unknown option --project; set RELEVANCE_PROJECT_ID instead",
+    ),
+    (
+        &["--token", "p:sk-1", "Hello"],
+        "unknown option --token; set RELEVANCE_AUTH_TOKEN instead (command-line options are \
+         visible in ps)",
+    ),
+    (
+        &["--api-key=sk-12345678", "Hello"],
+        "unknown option --api-key; set RELEVANCE_AUTH_TOKEN instead (command-line options are \
+         visible in ps)",
+    ),
+    (
+        &["-m", "Hello"],
+        "unknown option -m; give the message as an argument",
+    ),
+    (
+        &["--set", "tone={bad json}", "Hello"],
+        "--set tone: the value looks like JSON but does not parse (key must be a string at line 1 \
+         column 2); fix it, and put single quotes around KEY=VALUE",
+    ),
+    (
+        &["--param", "x=[1,", "Hello"],
+        "--param x: the value looks like JSON but does not parse (EOF while parsing a value at \
+         line 1 column 3); fix it, and put single quotes around KEY=VALUE",
+    ),
+    (
+        &["--set", "x= {1", "Hello"],
+        "--set x: the value looks like JSON but does not parse (key must be a string at line 1 \
+         column 3); fix it, and put single quotes around KEY=VALUE",
+    ),
+    (
+        &["-a", "null", "Hello"],
+        "invalid --agent null: this is what a failed command leaves behind, not an id; check the \
+         command that should have printed it",
+    ),
+    (
+        &["-c", "null", "Hello"],
+        "invalid --conversation null: this is what a failed command leaves behind, not an id; \
+         check the command that should have printed it",
+    ),
+    (
+        &["-c", "None", "Hello"],
+        "invalid --conversation None: this is what a failed command leaves behind, not an id; \
+         check the command that should have printed it",
+    ),
+    (
+        &["--resume", "undefined"],
+        "invalid --resume undefined: this is what a failed command leaves behind, not an id; check \
+         the command that should have printed it",
+    ),
+    (
+        &["Report", "of", "today"],
+        "expected one MESSAGE, got 3 arguments; quote the message to make it one argument",
+    ),
+    (
+        &["--timeout", "5 minutes", "Hello"],
+        "invalid --timeout: not a duration; use a number and an optional unit (ms, s, m, h), such \
+         as 90, 1.5s or 30m, or combine them: 1h30m",
+    ),
+];
+
+/// Exit 2 with this line, before a connection is made.
+#[track_caller]
+fn is_answered(change: impl Fn(Cmd) -> Cmd, line: &str) {
+    let api = Script::new().start();
+    change(relevance_run(&api)).run().ends(2, &[line]);
+    assert_eq!(api.server.connections(), 0, "{line}");
 }
 
 #[test]
-fn mistakes_of_the_command_line_and_the_environment() {
-    let folder = Folder::new();
-    for (what, command, code, parts) in mistakes(&folder.0) {
-        let api = Script::new().start();
-        command(&api).run().fails(code, parts);
-        assert_eq!(api.server.connections(), 0, "{what}");
+fn mistakes_of_the_command_line() {
+    for (arguments, line) in COMMAND_LINES {
+        is_answered(|command| command.args(arguments), line);
     }
 }
 
-fn answered_by(reply: Reply) -> Output {
-    let api = Script::new().trigger(reply).start();
-    relevance_run(&api).arg("Hello").run()
+#[test]
+fn the_output_folder_is_missing() {
+    let folder = Folder::new();
+    let path = folder.0.join("missing/answer");
+    let line = format!(
+        "cannot write --output {}: No such file or directory; choose another file",
+        path.display()
+    );
+    is_answered(
+        |command| command.arg("--output").arg(&path).arg("Hello"),
+        &line,
+    );
+}
+
+/// A value of `RELEVANCE_AUTH_TOKEN`, and what is wrong with it.
+#[test]
+fn mistakes_with_the_token() {
+    let long = format!("p:{}", "k".repeat(60_000));
+    for (value, wrong) in [
+        (
+            "\"project-1:sk-1234567\"",
+            "contains a quotation mark; set it without quotes",
+        ),
+        (
+            "Bearer project-1:sk-1234567",
+            "contains more than the token; remove 'Authorization:', 'Bearer' or 'Basic'",
+        ),
+        (
+            "RELEVANCE_AUTH_TOKEN=p:sk-1",
+            "contains NAME=value; set it to only the value",
+        ),
+        (
+            "export RELEVANCE_AUTH_TOKEN=p:sk-1",
+            "contains NAME=value; set it to only the value",
+        ),
+        (
+            "sk-1234567:project-1",
+            "has the key before the project; set it to project:key",
+        ),
+        (&long, "is longer than any valid token; copy it again"),
+    ] {
+        let change = |command: Cmd| command.env("RELEVANCE_AUTH_TOKEN", value).arg("Hello");
+        is_answered(change, &format!("RELEVANCE_AUTH_TOKEN {wrong}"));
+    }
 }
 
 #[test]
+fn mistakes_with_the_file_of_the_token() {
+    let missing = Folder::new().0.join("secret").display().to_string();
+    let next = "check the path and its permissions";
+    for (path, line) in [
+        (
+            missing.as_str(),
+            format!(
+                "cannot read the file in RELEVANCE_AUTH_TOKEN_FILE, {missing}: No such file or \
+                 directory; {next}"
+            ),
+        ),
+        // The key in place of the path.
+        (
+            "p:sk-1234567",
+            format!(
+                "cannot read the file in RELEVANCE_AUTH_TOKEN_FILE, (not shown, it looks like a \
+                 key): No such file or directory; {next}"
+            ),
+        ),
+        (
+            "/dev/zero",
+            "the file in RELEVANCE_AUTH_TOKEN_FILE is larger than 16 MiB; check the path"
+                .to_owned(),
+        ),
+    ] {
+        let change = |command: Cmd| {
+            let command = command.unset("RELEVANCE_AUTH_TOKEN").arg("Hello");
+            command.env("RELEVANCE_AUTH_TOKEN_FILE", path)
+        };
+        is_answered(change, &line);
+    }
+}
+
+#[test]
+fn all_that_is_missing_is_named_at_once() {
+    let change = |command: Cmd| {
+        let command = command.unset("RELEVANCE_AUTH_TOKEN").arg("Hello");
+        command
+            .unset("RELEVANCE_BASE_URL")
+            .unset("RELEVANCE_AGENT_ID")
+    };
+    is_answered(
+        change,
+        "no API key: set RELEVANCE_AUTH_TOKEN to the authorization token (project:key) from the \
+         Integrations & API Keys page, or RELEVANCE_AUTH_TOKEN_FILE to a file that contains it; no \
+         region: set RELEVANCE_REGION to us, eu, au or the region code from the Integrations & API \
+         Keys page; no agent: give --agent ID or set RELEVANCE_AGENT_ID",
+    );
+}
+
+/// What the API answers to the trigger, and the line.
+#[test]
 fn mistakes_that_the_api_finds() {
-    let wrong_key = Reply::error(
-        400,
-        "User key with id project-1 not found",
-        "unset_error_type",
-    );
-    answered_by(wrong_key).fails(
-        3,
-        &[
-            "User key",
-            "check that the token, its project and RELEVANCE_REGION belong together",
-        ],
-    );
-    // A key of another region is as unknown there as a wrong one.
-    let wrong_region = Reply::error(401, "Unauthorized", "unauthorized");
-    answered_by(wrong_region).fails(3, &["RELEVANCE_REGION"]);
-    let unknown_agent = Reply::error(404, "Agent not found", "not_found");
-    answered_by(unknown_agent).fails(3, &["Agent not found", "check the id of the agent or run"]);
-    answered_by(Reply::error(402, "Payment required", "x")).fails(3, &["402", "credits"]);
-    let no_path = Reply::new(
-        404,
-        &[],
-        "<!DOCTYPE html><html>Cannot POST /agents/trigger</html>",
-    );
-    answered_by(no_path).fails(
-        3,
-        &[
-            "404",
-            "no such path",
-            "RELEVANCE_BASE_URL, which ends in /latest",
-        ],
-    );
-    // A captive portal answers for everyone.
+    let no_path = "<!DOCTYPE html><html>Cannot POST /agents/trigger</html>";
+    for (reply, said, next) in [
+        (
+            Reply::error(
+                400,
+                "User key with id project-1 not found",
+                "unset_error_type",
+            ),
+            "400: User key with id project-1 not found",
+            KEY_MATCHES,
+        ),
+        // A key of another region is as unknown there as a wrong one.
+        (
+            Reply::error(401, "Unauthorized", "unauthorized"),
+            "401: Unauthorized",
+            KEY_MATCHES,
+        ),
+        (
+            Reply::error(404, "Agent not found", "agent_not_found"),
+            "404: Agent not found",
+            "check the id of the agent and RELEVANCE_REGION",
+        ),
+        (
+            Reply::error(402, "Payment required", "x"),
+            "402: Payment required",
+            "the plan's credits are used up: add credits, or wait for the next period",
+        ),
+        (
+            Reply::new(404, &[], no_path),
+            &format!("404: {no_path}"),
+            "no such path; check that RELEVANCE_BASE_URL ends in /latest",
+        ),
+    ] {
+        let api = Script::new().trigger(reply).start();
+        let line = format!("the API rejected the trigger with {said}; nothing was started; {next}");
+        relevance_run(&api).arg("Hello").run().ends(3, &[&line]);
+    }
+}
+
+/// A captive portal answers for everyone.
+#[test]
+fn a_login_page_is_taken_for_what_it_is() {
     let login = || {
         Reply::new(
             200,
             &[("Content-Type", "text/html")],
-            "\n <html><title>Log in</title>",
+            "\n <title>Log in</title>",
         )
     };
-    answered_by(login()).fails(5, &["web page", "login page of the network", "Log in"]);
+    let portal = "this is a web page, not the API: check for a captive portal or proxy login page, \
+                  and check RELEVANCE_BASE_URL";
+    let api = Script::new().trigger(login()).start();
+    let line = format!(
+        "the reply to the trigger contains no usable run id (200: <title>Log in</title>); \
+         {portal}; the run may have been started; check the agent's tasks in the web app before \
+         you repeat the command"
+    );
+    relevance_run(&api).arg("Hello").run().ends(5, &[&line]);
     let api = Script::run().poll_forever(login()).start();
+    let line = format!(
+        "timed out after 400ms (--timeout); the run continues (last error: cannot parse the reply \
+         to the poll (expected value at line 2 column 2: 200: <title>Log in</title>); {portal})"
+    );
     let output = relevance_run(&api).args(["-t", "400ms", "Hello"]).run();
-    output
-        .fails(124, &["web page", "login page"])
-        .resumes("studio-1/job-1");
-    let api = Script::new()
-        .trigger(Reply::new(429, &[("Retry-After", "60")], ""))
-        .start();
-    let rate_limit = relevance_run(&api).args(["--timeout", "5s", "Hello"]).run();
-    rate_limit.fails(
+    output.ends(124, &[&line, RESUME]);
+}
+
+#[test]
+fn a_rate_limit_that_outlasts_the_timeout() {
+    let busy = Reply::new(429, &[("Retry-After", "60")], "");
+    let api = Script::new().trigger(busy).start();
+    let output = relevance_run(&api).args(["-t", "5s", "Hello"]).run();
+    output.ends(
         4,
         &[
-            "429",
-            "the plan's rate limit is reached, so try again later",
+            "the API asked to wait 1m, which is past the --timeout of 5s; nothing was started (the \
+             API rejected the trigger with 429)",
+        ],
+    );
+}
+
+/// A label of 64 characters is no name to any resolver, so nothing is asked of the network.
+#[test]
+fn a_name_that_does_not_resolve_blames_the_variable_that_it_came_from() {
+    let name = format!("{}.example", "x".repeat(64));
+    let (no_name, no_proxy) = (format!("https://{name}/latest"), format!("http://{name}:1"));
+    thread::scope(|scope| {
+        for (variable, value) in [
+            ("RELEVANCE_BASE_URL", &no_name),
+            ("HTTPS_PROXY", &no_proxy),
+            ("all_proxy", &no_proxy),
+        ] {
+            let name = &name;
+            scope.spawn(move || {
+                let api = Script::new().start();
+                let output = relevance_run(&api)
+                    .env("RELEVANCE_BASE_URL", "https://api.example.com/latest")
+                    .env(variable, value)
+                    .arg("Hello")
+                    .run();
+                // In the words of either libc.
+                let lines = ["Name or service not known", "Name does not resolve"].map(|why| {
+                    format!(
+                        "cannot resolve {name}: {why}; nothing was started; check the network and \
+                         {variable}"
+                    )
+                });
+                output.exits(4).prints("");
+                assert_eq!(output.lines().len(), 1, "{output}");
+                assert!(
+                    lines.iter().any(|line| line == output.lines()[0]),
+                    "{output}"
+                );
+            });
+        }
+    });
+}
+
+#[test]
+fn nothing_listens_at_the_proxy() {
+    let api = Script::new().start();
+    let command = relevance_run(&api)
+        .env("RELEVANCE_BASE_URL", "https://api.example.com/latest")
+        .env("HTTPS_PROXY", "http://127.0.0.1:9");
+    let output = command.args(["-t", "400ms", "Hello"]).run();
+    output.ends(
+        4,
+        &[
+            "timed out after 400ms (--timeout); nothing was started (cannot reach api.example.com \
+             through the proxy 127.0.0.1:9: Connection refused)",
         ],
     );
 }
 
 #[test]
-fn mistakes_of_the_network() {
-    let api = Script::new().start();
-    let elsewhere = |url: &str| {
-        relevance_run(&api)
-            .env("RELEVANCE_BASE_URL", url)
-            .args(["--timeout", "400ms", "Hello"])
-    };
-    // One attempt fits the timeout, and what went wrong with it is told.
-    let no_name = format!("https://{}.example", "x".repeat(64));
-    let said = format!("the name {}.example was not found", "x".repeat(64));
-    let parts = [
-        &said,
-        "check the network, and RELEVANCE_REGION, which makes it",
-        "nothing was started",
-    ];
-    elsewhere(&no_name).run().fails(4, &parts);
-    let no_proxy = elsewhere("https://api.example.com")
-        .env("HTTPS_PROXY", format!("http://{}.example", "x".repeat(64)));
-    no_proxy
-        .run()
-        .fails(4, &[&said, "HTTPS_PROXY, which makes it"]);
-    let proxy = elsewhere("https://api.example.com").env("HTTPS_PROXY", "http://127.0.0.1:9");
-    proxy.run().fails(
-        4,
-        &[
-            "through the proxy 127.0.0.1:9",
-            "refused",
-            "nothing was started",
-        ],
-    );
-
-    let Trusted { authority, pem, .. } = &Trusted::new();
+fn a_proxy_that_inspects_tls_and_a_clock_that_is_wrong() {
+    let trusted = Trusted::new();
+    let authority = &trusted.authority;
     let inspected = Script::new()
         .tls(authority.server(&["localhost"], false))
         .start();
-    let company = relevance_run(&inspected).arg("Hello").run();
-    company.fails(
-        4,
-        &["behind a proxy that inspects TLS, set SSL_CERT_FILE to its CA"],
+    let host = format!("localhost:{}", inspected.server.address.port());
+    let line = format!(
+        "cannot reach {host}: the server's certificate is not signed by a trusted CA \
+         (UnknownIssuer); nothing was started; behind a TLS-inspecting proxy, set SSL_CERT_FILE to \
+         a PEM file with the proxy's CA"
     );
+    relevance_run(&inspected)
+        .arg("Hello")
+        .run()
+        .ends(4, &[&line]);
+
     let expired = Script::new()
         .tls(authority.server(&["localhost"], true))
         .start();
-    let clock = relevance_run(&expired)
-        .env("SSL_CERT_FILE", pem)
-        .arg("Hello")
-        .run();
-    clock
-        .fails(4, &["has expired", "check this machine's clock"])
-        .never_says(TOKEN);
+    let command = relevance_run(&expired).env("SSL_CERT_FILE", &trusted.pem);
+    let output = command.arg("Hello").run();
+    output.exits(4).never_says(TOKEN);
+    let line = output.lines()[0];
+    let host = format!("localhost:{}", expired.server.address.port());
+    let begin = format!("cannot reach {host}: the server's certificate has expired (");
+    let end = "); nothing was started; check this machine's clock";
+    assert!(line.starts_with(&begin) && line.ends_with(end), "{output}");
 }

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use rustls::{ServerConnection, StreamOwned};
@@ -13,43 +14,33 @@ use crate::fake::server::Server;
 use crate::script::{Script, answered};
 use crate::tunnel::{Tunnel, read_head};
 
-/// Runs with these variables, where `{proxy}` is a proxy that leads to the API and `{dead}` one that is not there;
-/// says whether the proxy was used. The same is asked of curl.
+/// Runs with these variables, where `{proxy}` is a proxy that leads to the API and `{dead}` one
+/// that is not there; says whether the proxy was used. The same is asked of curl.
 fn uses_proxy(variables: &[(&str, &str)], host: &str) -> bool {
     let trusted = Trusted::new();
     let api = trusted.api(host);
     let tunnel = Tunnel::to(api.server.address);
-    let url = format!("https://{host}:{}/latest", api.server.address.port());
-    let variables: Vec<(&str, String)> = variables
-        .iter()
-        .map(|(name, value)| {
-            (
-                *name,
-                value
-                    .replace("{proxy}", &tunnel.server.address.to_string())
-                    .replace("{dead}", "127.0.0.1:9"),
-            )
-        })
-        .collect();
+    let url = format!("https://{host}:{}", api.server.address.port());
+    let proxy = tunnel.server.address.to_string();
     let mut command = relevance_run(&api)
-        .env("RELEVANCE_BASE_URL", &url)
+        .env("RELEVANCE_BASE_URL", format!("{url}/latest"))
         .env("SSL_CERT_FILE", &trusted.pem)
         .arg("Hello");
-    for (name, value) in &variables {
+    let mut curl = Command::new("curl");
+    curl.env_clear()
+        .args(["--silent", "--cacert"])
+        .arg(&trusted.pem);
+    curl.arg(format!("{url}/not-there"));
+    for (name, value) in variables {
+        let value = value
+            .replace("{proxy}", &proxy)
+            .replace("{dead}", "127.0.0.1:9");
+        curl.env(name, &value);
         command = command.env(name, value);
     }
     command.run().answers("Hi!");
     let used = !tunnel.heads().is_empty();
-
-    let mut curl = Command::new("curl");
-    curl.env_clear()
-        .args(["--silent", "--cacert"])
-        .arg(&trusted.pem)
-        .envs(variables.iter().map(|(name, value)| (name, value)));
-    if let Ok(output) = curl
-        .arg(format!("{}/not-there", url.trim_end_matches("/latest")))
-        .output()
-    {
+    if let Ok(output) = curl.output() {
         // Any reply will do: the question is which way it came.
         assert!(
             output.status.success(),
@@ -137,11 +128,12 @@ fn credentials_in_the_url_are_sent_to_the_proxy_alone() {
         .env("SSL_CERT_FILE", &trusted.pem)
         .args(["-v", "Hello"])
         .run();
-    output
-        .exits(0)
-        .prints("Hi!\n")
-        .never_says("pass")
-        .says(&[&format!("through the proxy {}", tunnel.server.address)]);
+    output.exits(0).prints("Hi!\n").never_says("pass");
+    output.logs(&format!(
+        "api: localhost:{} through the proxy {}",
+        api.server.address.port(),
+        tunnel.server.address
+    ));
     let head = &tunnel.heads()[0];
     // "user:pass@word" in Base64.
     assert!(
@@ -213,42 +205,47 @@ fn tunnel_by_turns(
     }
 }
 
+/// Exit 4 after five attempts, with a line that names the variable that leads to the proxy.
 #[test]
-fn a_proxy_that_refuses_or_is_not_there_is_exit_4() {
-    let api = Script::new().start();
-    let url = "https://api.example.com/latest";
-    let refusing = Server::sockets(|mut client| {
+fn a_proxy_that_rejects_the_tunnel_or_is_not_there_is_exit_4() {
+    let rejecting = Server::sockets(|mut client| {
         read_head(&mut client)?;
-        std::io::Write::write_all(
-            &mut client,
-            b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
-        )
+        client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
     });
-    std::thread::scope(|scope| {
-        for (proxy, said) in [
-            (refusing.address.to_string(), "407"),
-            ("127.0.0.1:9".to_owned(), "refused"),
+    let rejected = rejecting.address.to_string();
+    let reason = "the proxy rejected the tunnel with 407";
+    thread::scope(|scope| {
+        for (variable, proxy, why, next) in [
+            (
+                "HTTPS_PROXY",
+                rejected.as_str(),
+                reason,
+                "; check HTTPS_PROXY",
+            ),
+            ("all_proxy", rejected.as_str(), reason, "; check all_proxy"),
+            (
+                "ALL_PROXY",
+                "127.0.0.1:9",
+                "Connection refused",
+                "; check the network and ALL_PROXY",
+            ),
         ] {
-            let api = &api;
-            let count = &refusing;
             scope.spawn(move || {
-                let output = relevance_run(api)
-                    .env("RELEVANCE_BASE_URL", url)
-                    .env("HTTPS_PROXY", format!("http://user:secret@{proxy}"))
-                    .args(["-v", "Hello"])
+                let api = Script::new().start();
+                let output = relevance_run(&api)
+                    .env("RELEVANCE_BASE_URL", "https://api.example.com/latest")
+                    .env(variable, format!("http://user:secret@{proxy}"))
+                    .arg("Hello")
                     .run();
-                output
-                    .exits(4)
-                    .prints("")
-                    .says(&[said, "attempt 5", "nothing was started"])
-                    .never_says("secret");
-                if said == "407" {
-                    assert_eq!(count.connections(), 5);
-                    output.says(&["HTTPS_PROXY"]);
-                }
+                let line = format!(
+                    "cannot reach api.example.com through the proxy {proxy}: {why}; nothing was \
+                     started{next}"
+                );
+                output.ends(4, &[&line]);
             });
         }
     });
+    assert_eq!(rejecting.connections(), 10);
 }
 
 /// In the clear the key goes nowhere but to this machine.

@@ -1,4 +1,5 @@
-/*! A CONNECT proxy that leads every tunnel to one address, whatever name is asked for, and records what it was sent. */
+/*! A CONNECT proxy that leads every tunnel to one address, whatever name is asked for, and records
+what it was sent. */
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -53,7 +54,8 @@ pub fn join(client: TcpStream, api: TcpStream) -> io::Result<()> {
     back.join().unwrap()
 }
 
-/// Copies both ways until the client sends its request number `count` + 1, and drops both connections then.
+/// Copies both ways until the client sends its request number `count` + 1, and drops both
+/// connections then.
 pub fn join_requests(mut client: TcpStream, mut api: TcpStream, count: usize) -> io::Result<()> {
     let back = pipe(api.try_clone()?, client.try_clone()?);
     let (mut seen, mut buffer) = (0, [0; 65536]);

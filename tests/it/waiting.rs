@@ -1,126 +1,47 @@
-use std::time::Duration;
+/*! The wait for the end of the run: what ends it, in which form it is asked, and at what pace. */
+
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::command::relevance_run;
-use crate::fake::server::Reply;
-use crate::script::{Script, answered, in_progress, poll, success};
+use crate::fake::server::{Reply, Request};
+use crate::lines::RESUME;
+use crate::script::{Kind, Script, answered, in_progress, metadata, success};
 
-fn phase(kind: &str) -> Reply {
-    Reply::json(200, json!({"type": kind, "updates": []}))
+/// A poll's reply of this type, without updates.
+pub fn phase(kind: &str) -> Reply {
+    Reply::json(
+        200,
+        json!({"type": kind, "updates": [], "last_message_id": 1}),
+    )
+}
+
+/// A key that may not look at tasks.
+pub fn forbidden() -> Reply {
+    Reply::error(403, "no", "x")
+}
+
+/// Which of these polls asked for the ending update alone.
+pub fn are_short(polls: &[Request]) -> Vec<bool> {
+    let mut are_short = Vec::new();
+    for poll in polls {
+        are_short.push(match poll.query("ending_update_only") {
+            Some("true") => true,
+            Some("false") => false,
+            other => panic!("{other:?} in {}", poll.target),
+        });
+    }
+    are_short
 }
 
 #[test]
 fn inprogress_and_timeout_are_waited_through() {
     let held = phase("timeout").after(Duration::from_millis(200));
-    let script = Script::run()
-        .poll(in_progress())
-        .poll(held)
-        .poll(answered("Hi!"));
-    let api = script.start();
-    relevance_run(&api)
-        .args(["-i", "1ms", "Hello"])
-        .run()
-        .answers("Hi!");
-}
-
-#[test]
-fn a_success_ends_the_wait_whatever_the_top_level_type() {
-    for kind in [
-        "inprogress",
-        "timeout",
-        "complete",
-        "failed",
-        "something-new",
-    ] {
-        let update = json!({"type": "chain-success", "output": {"output": {"answer": "Hi!"}}});
-        let api = Script::run().poll(poll(kind, update)).start();
-        relevance_run(&api).arg("Hello").run().answers("Hi!");
-    }
-}
-
-#[test]
-fn the_last_success_counts() {
-    let update =
-        |answer: &str| json!({"type": "chain-success", "output": {"output": {"answer": answer}}});
-    let fail = json!({"type": "chain-fail", "errors": [{"body": "overcome"}]});
-    let updates = json!([update("first"), fail, {"type": "agent-message"}, update("last"), {"type": "later"}]);
-    let reply = Reply::json(200, json!({"type": "complete", "updates": updates}));
-    let api = Script::run().poll(reply).start();
-    relevance_run(&api).arg("Hello").run().answers("last");
-}
-
-/// Each way to end without success: exit 1, with the run's own words.
-#[test]
-fn runs_that_fail() {
-    let fail =
-        json!({"type": "chain-fail", "errors": [{"body": "no credits"}, {"body": "try later"}]});
-    let odd = json!({"type": "chain-fail", "errors": [{"raw": 1}]});
-    let inner = json!({"type": "chain-fail", "output": {"errors": [{"body": "from within"}]}});
-    let status = |status: &str| json!({"type": "chain-success", "output": {"status": status, "errors": [{"body": "broke"}]}});
-    let bare = json!({"type": "chain-success", "output": {"status": "cancelled"}});
-    for (kind, update, said) in [
-        ("failed", &fail, "no credits; try later"),
-        ("inprogress", &fail, "no credits; try later"),
-        ("failed", &odd, r#"{"raw":1}"#),
-        ("failed", &inner, "from within"),
-        ("complete", &status("failed"), "broke"),
-        ("complete", &status("cancelled"), "broke"),
-        ("complete", &bare, "cancelled"),
-        ("failed", &json!({"type": "chain-fail"}), "no reason"),
-        (
-            "failed",
-            &json!({"type": "chain-fail", "errors": "odd"}),
-            "no reason",
-        ),
-    ] {
-        let api = Script::run().poll(poll(kind, update.clone())).start();
-        let output = relevance_run(&api).arg("Hello").run();
-        output
-            .fails(1, &["the run ended without success", said])
-            .does_not_resume();
-    }
-}
-
-/// Where a reply says that the run is over and not how, the other form is asked once.
-#[test]
-fn an_end_without_its_update_is_asked_for_once_more_in_full() {
-    for kind in ["complete", "failed", "cancelled"] {
-        let api = Script::run()
-            .poll(phase(kind))
-            .poll(answered("Hi!"))
-            .start();
-        relevance_run(&api).arg("Hello").run().answers("Hi!");
-        let targets: Vec<String> = api
-            .polls()
-            .into_iter()
-            .map(|request| request.target)
-            .collect();
-        assert!(
-            targets[0].ends_with("?ending_update_only=true"),
-            "{targets:?}"
-        );
-        assert!(!targets[1].contains('?'), "{targets:?}");
-
-        let api = Script::run().poll(phase(kind)).poll(phase(kind)).start();
-        let output = relevance_run(&api).arg("Hello").run();
-        output
-            .fails(1, &["without success", kind, "without a result"])
-            .does_not_resume();
-    }
-}
-
-/// With `-vv` the first answer is the full list, which may be cut to a page.
-#[test]
-fn a_full_list_without_the_end_is_checked_against_the_short_form() {
-    let page = poll("complete", json!({"type": "step-start"}));
-    let api = Script::run().poll(page).poll(answered("Hi!")).start();
-    relevance_run(&api)
-        .args(["-vv", "Hello"])
-        .run()
-        .exits(0)
-        .prints("Hi!\n");
-    assert!(api.polls()[1].target.ends_with("?ending_update_only=true"));
+    let script = Script::run().poll(in_progress()).poll(held);
+    let api = script.poll(answered("Hi!")).start();
+    let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
+    output.answers("Hi!");
 }
 
 #[test]
@@ -129,59 +50,121 @@ fn an_end_that_the_short_form_withholds_is_found_by_the_eighth_poll() {
         .polls(7, in_progress())
         .poll(answered("Hi!"))
         .start();
-    relevance_run(&api)
-        .args(["-i", "1ms", "Hello"])
-        .run()
-        .answers("Hi!");
-    let in_full: Vec<bool> = api
-        .polls()
-        .iter()
-        .map(|request| !request.target.contains('?'))
-        .collect();
-    assert_eq!(
-        in_full,
-        [false, false, false, false, false, false, false, true]
-    );
+    let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
+    output.answers("Hi!");
+    let mut expected = vec![true; 7];
+    expected.push(false);
+    assert_eq!(are_short(&api.polls()), expected);
+}
+
+#[test]
+fn polls_number_8_16_and_32_are_in_full_and_followed_by_a_look_at_the_task() {
+    let api = Script::run()
+        .polls(33, in_progress())
+        .poll(answered("Hi!"))
+        .metadata(metadata("running"))
+        .metadata(metadata("running"))
+        .metadata(metadata("running"))
+        .start();
+    let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
+    output.answers("Hi!");
+    let mut polls = 0;
+    let mut looks = Vec::new();
+    for request in api.requests() {
+        match Kind::of(&request) {
+            Some(Kind::Poll) => polls += 1,
+            Some(Kind::Metadata) => looks.push(polls),
+            _ => {}
+        }
+    }
+    assert_eq!(looks, [8, 16, 32]);
+    for (index, is_short) in are_short(&api.polls()).into_iter().enumerate() {
+        assert_eq!(
+            is_short,
+            ![8, 16, 32].contains(&(index + 1)),
+            "poll {}",
+            index + 1
+        );
+    }
+}
+
+/// A look that fails is tried once more, and then there are no more. Nothing else changes.
+#[test]
+fn a_task_that_cannot_be_looked_at_changes_nothing() {
+    for (reply, looks) in [(forbidden(), 1), (Reply::error(500, "down", "x"), 2)] {
+        let mut script = Script::run().polls(33, in_progress()).poll(answered("Hi!"));
+        for _ in 0..looks {
+            script = script.metadata(reply.clone());
+        }
+        let api = script.start();
+        let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
+        output.answers("Hi!");
+    }
+    let api = Script::run()
+        .polls(8, in_progress())
+        .poll(answered("Hi!"))
+        .metadata(forbidden())
+        .start();
+    let output = relevance_run(&api).args(["-v", "-i", "1ms", "Hello"]).run();
+    output
+        .exits(0)
+        .logs("task: cannot be asked: the API rejected the question for the task with 403: no");
 }
 
 #[test]
 fn an_unknown_type_is_waited_on_with_one_warning() {
-    let script = Script::run()
-        .polls(3, phase("paused\u{1b}[31m"))
-        .poll(answered("Hi!"));
-    let api = script.start();
+    let script = Script::run().polls(3, phase("paused\u{1b}[31m"));
+    let api = script.poll(answered("Hi!")).start();
     let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
-    output
-        .exits(0)
-        .prints("Hi!\n")
-        .says(&["warning", "paused", "still waiting"]);
-    assert_eq!(output.stderr.lines().count(), 1);
-    assert!(!output.stderr.contains('\u{1b}'));
+    output.exits(0).prints("Hi!\n");
+    output.writes(&["warning: unknown poll type 'paused [31m'; still waiting"]);
+}
+
+#[test]
+fn a_rejected_poll_is_one_question_for_the_task_and_then_the_end() {
+    let rejected = || Reply::error(400, "no such thing", "x").header("x-request-id", "req-1");
+    let api = Script::run().poll(rejected()).metadata(forbidden()).start();
+    let output = relevance_run(&api).args(["--json", "Hello"]).run();
+    let message = "the API rejected the poll with 400: no such thing (request id req-1); the run \
+                   continues; check that the API key is valid and that its project and \
+                   RELEVANCE_REGION match (relevance-run --check does)";
+    output.exits(5).writes(&[message, RESUME]);
+    let error = &output.json()["error"];
+    assert_eq!(error["message"], message);
+    assert_eq!(error["http_status"], 400);
+    assert_eq!(error["request_id"], "req-1");
+    assert_eq!(api.requests().len(), 3);
+}
+
+/// When each request began, from the first one on.
+fn starts(requests: &[Request]) -> Vec<Instant> {
+    requests.iter().map(|request| request.at).collect()
+}
+
+fn gaps(requests: &[Request]) -> Vec<u128> {
+    let mut gaps = Vec::new();
+    for pair in starts(requests).windows(2) {
+        gaps.push((pair[1] - pair[0]).as_millis());
+    }
+    gaps
 }
 
 /// From the start of one poll to the start of the next, so that a held poll is no further wait.
 #[test]
 fn the_pace_is_measured_from_start_to_start() {
     let _timed = crate::timed();
-    let slow = in_progress().after(Duration::from_millis(400));
+    let slow = in_progress().after(Duration::from_millis(300));
     let held = in_progress().after(Duration::from_millis(700));
-    let script = Script::run()
-        .poll(in_progress())
-        .poll(slow)
-        .poll(held)
-        .poll(answered("Hi!"));
-    let api = script.start();
+    let script = Script::run().poll(in_progress()).poll(slow).poll(held);
+    let api = script.poll(answered("Hi!")).start();
     relevance_run(&api).arg("Hello").run().answers("Hi!");
-    let starts: Vec<_> = api.requests().iter().map(|request| request.at).collect();
-    let gaps: Vec<u128> = starts
-        .windows(2)
-        .map(|pair| (pair[1] - pair[0]).as_millis())
-        .collect();
-    // The trigger, then polls at 0, 0.5, 1.0 and 1.7 s; a busy machine may add to that, but not take away.
+    let gaps = gaps(&api.requests());
+    // The trigger, then polls at 0, 0.5, 1.0 and 1.7 s, spread by a tenth; a busy machine may add
+    // to that, but not take away.
     for (gap, at_least, below) in [
         (gaps[0], 0, 450),
-        (gaps[1], 480, 850),
-        (gaps[2], 480, 850),
+        (gaps[1], 449, 850),
+        (gaps[2], 449, 850),
         (gaps[3], 690, 1150),
     ] {
         assert!((at_least..below).contains(&gap), "{gaps:?}");
@@ -197,19 +180,10 @@ fn a_fixed_interval_replaces_the_pace() {
         .args(["--interval", "50ms", "Hello"])
         .run();
     output.answers("Hi!");
-    let starts: Vec<_> = api.polls().iter().map(|request| request.at).collect();
-    for pair in starts.windows(2) {
-        assert!((pair[1] - pair[0]).as_millis() >= 45);
-    }
+    let gaps = gaps(&api.polls());
+    assert!(gaps.iter().all(|gap| *gap >= 45), "{gaps:?}");
     // At the adaptive pace four pauses are two seconds.
-    assert!((starts[4] - starts[0]).as_millis() < 1500);
-}
-
-#[test]
-fn a_structured_status_of_inprogress_within_a_success_is_a_success() {
-    let update = json!({"type": "chain-success", "output": {"status": "inprogress", "output": {"answer": "Hi!"}}});
-    let api = Script::run().poll(poll("complete", update)).start();
-    relevance_run(&api).arg("Hello").run().answers("Hi!");
+    assert!(gaps.iter().sum::<u128>() < 1500, "{gaps:?}");
 }
 
 #[test]
@@ -217,11 +191,10 @@ fn one_connection_serves_the_whole_run() {
     let api = Script::run()
         .polls(9, in_progress())
         .poll(success(json!({"answer": "Hi!"})))
+        .metadata(metadata("running"))
         .start();
-    relevance_run(&api)
-        .args(["-i", "1ms", "Hello"])
-        .run()
-        .answers("Hi!");
+    let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
+    output.answers("Hi!");
     assert_eq!(api.server.connections(), 1);
-    assert_eq!(api.requests().len(), 11);
+    assert_eq!(api.requests().len(), 12);
 }

@@ -1,0 +1,132 @@
+/*! Standard error: messages, the log of `-v`, and the progress line.
+
+Whoever has something to print hands it over and goes on; a thread of its own, the writer, writes
+it. So a reader that stalls, or a terminal stopped with Ctrl-S, holds up the writer and nobody else.
+The writer exists from the start on a terminal and with `-v`, else only from the first message on.
+*/
+
+use super::progress::Progress;
+use super::writer::{Mode, Shared, Task, Writer};
+use crate::text::redactor::Redactor;
+use std::env;
+use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Log lines beyond these, while nobody reads, are dropped.
+const MAX_LOG_LINES: usize = 1000;
+/// Standard error, shared by the threads.
+pub struct Stderr {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<Sender<Task>>>,
+}
+
+impl Stderr {
+    pub fn new(
+        started_at: Instant,
+        verbosity: u8,
+        quiet: bool,
+        redactor: Arc<Redactor>,
+        progress: Arc<Progress>,
+    ) -> Stderr {
+        let mode = match verbosity {
+            0 if !quiet && !is_dumb() && io::stderr().is_terminal() => Mode::ProgressLine,
+            0 => Mode::Silent,
+            _ => Mode::Heartbeat,
+        };
+        let queued = AtomicUsize::new(0);
+        let shared = Arc::new(Shared {
+            started_at,
+            verbosity,
+            mode,
+            redactor,
+            progress,
+            queued,
+        });
+        let stderr = Stderr {
+            shared,
+            writer: Mutex::new(None),
+        };
+        if mode != Mode::Silent {
+            // Without a thread to spare the messages come all the same, and nothing between them.
+            let _ = stderr.writer();
+        }
+        stderr
+    }
+
+    /// Whether bodies and updates are logged (`-vv`).
+    pub fn is_tracing(&self) -> bool {
+        self.shared.verbosity > 1
+    }
+
+    /// A line that everyone sees.
+    pub fn message(&self, message: String) {
+        let Ok(writer) = self.writer() else {
+            return self.shared.write_line("", &message);
+        };
+        self.shared.queued.fetch_add(1, Ordering::SeqCst);
+        // The writer lives as long as the process.
+        let _ = writer.send(Task::Write(message));
+    }
+
+    /// A line for `-v`, with the seconds since the start.
+    pub fn log(&self, message: impl FnOnce() -> String) {
+        let has_room = self.shared.queued.load(Ordering::SeqCst) < MAX_LOG_LINES;
+        if self.shared.verbosity > 0 && has_room {
+            self.message(self.shared.stamped(&message()));
+        }
+    }
+
+    /// A line for `-vv`.
+    pub fn trace(&self, message: impl FnOnce() -> String) {
+        if self.is_tracing() {
+            self.log(message);
+        }
+    }
+
+    /// Takes the progress line off the screen, for good, if that can be done within `limit`.
+    pub fn clear_progress(&self, limit: Duration) {
+        self.ask(Task::ClearProgress);
+        self.flush(Some(limit));
+    }
+
+    /// Waits until everything is written, or at the longest for `limit`.
+    pub fn flush(&self, limit: Option<Duration>) {
+        let (done, is_done) = mpsc::channel();
+        self.ask(Task::Flush(done));
+        // Either it is done, or there is no writer, or the limit has passed.
+        let _ = match limit {
+            Some(limit) => is_done.recv_timeout(limit).ok(),
+            None => is_done.recv().ok(),
+        };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Sender<Task>>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, task: Task) {
+        if let Some(writer) = &*self.lock() {
+            let _ = writer.send(task);
+        }
+    }
+
+    /// The writer, started now if there was none.
+    fn writer(&self) -> io::Result<Sender<Task>> {
+        let mut writer = self.lock();
+        if let Some(writer) = &*writer {
+            return Ok(writer.clone());
+        }
+        let (sender, tasks) = mpsc::channel();
+        let shared = Arc::clone(&self.shared);
+        thread::Builder::new().spawn(move || Writer::new(&shared).run(&tasks))?;
+        Ok(writer.insert(sender).clone())
+    }
+}
+
+fn is_dumb() -> bool {
+    env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
+}

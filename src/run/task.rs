@@ -1,0 +1,283 @@
+/*! The task: the second witness, asked where the run's job cannot tell. */
+
+pub mod requests;
+
+use super::api::Api;
+use super::origin::Origin;
+use super::pace::pace;
+use super::retry::{ATTEMPTS, Failure, UNTIL_DEADLINE, jitter, with_retry};
+use crate::api::ids::TaskId;
+use crate::api::poll::error_text;
+use crate::api::task::{Meaning, TaskState};
+use crate::api::time::Millis;
+use crate::api::turn::TurnResult;
+use crate::error::{Error, RunFailure};
+use crate::output::report::Outcome;
+use crate::session::known::Known;
+use requests::Standing;
+use serde_json::value::RawValue;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a task that is over may be without an answer: messages and states are not written at
+/// one time.
+const ANSWER_GRACE: Duration = Duration::from_secs(10);
+/// How many looks in a row may fail before there are no more.
+const MAX_FAILED_LOOKS: u32 = 2;
+/// Between two looks, where the first one failed.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a task is followed for.
+pub struct TaskWatch<'a> {
+    api: &'a Api<'a>,
+    pub task: TaskId,
+    /// The run that was started in it, or none where another command did.
+    origin: Option<Origin>,
+    /// When this command began, by this machine's clock.
+    began_at: Millis,
+    followed_since: Instant,
+    interval: Option<Duration>,
+    /// In a row.
+    failed_looks: u32,
+    /// The API rejects the task's requests.
+    is_closed: bool,
+    is_failure_logged: bool,
+    /// What was seen last, if anything was.
+    last_seen: Option<Meaning>,
+    /// It was seen in progress, so that a state that says that it is over is not one of before.
+    was_in_progress: bool,
+    /// It was reported that a person is waited for.
+    is_waiting_reported: bool,
+    is_unknown_reported: bool,
+}
+
+impl<'a> TaskWatch<'a> {
+    pub fn new(
+        api: &'a Api<'a>,
+        task: TaskId,
+        origin: Option<Origin>,
+        interval: Option<Duration>,
+    ) -> TaskWatch<'a> {
+        let elapsed = api.session.started_at.elapsed().as_millis() as i64;
+        let was_waiting = api.session.known().waits_for_person().is_some();
+        TaskWatch {
+            api,
+            task,
+            origin,
+            began_at: Millis(Millis::now().0 - elapsed),
+            followed_since: Instant::now(),
+            interval,
+            failed_looks: 0,
+            is_closed: false,
+            is_failure_logged: false,
+            last_seen: None,
+            was_in_progress: false,
+            // That is how the run began, and was reported then.
+            is_waiting_reported: was_waiting,
+            is_unknown_reported: false,
+        }
+    }
+
+    /// A look beside the polls, whose failure changes nothing.
+    pub fn look(&mut self) {
+        if self.may_look() {
+            let _ = self.try_look();
+        }
+    }
+
+    /// Whether the task can be asked at all. What may pass is tried once more, and so is what
+    /// failed a while ago.
+    pub fn answers(&mut self) -> bool {
+        self.failed_looks = 0;
+        while self.may_look() {
+            let Err(asked) = self.try_look() else {
+                return true;
+            };
+            let pause = LOOK_PAUSE.max(asked.unwrap_or_default());
+            if !self.may_look() || self.api.session.remaining().is_some_and(|it| it <= pause) {
+                return false;
+            }
+            thread::sleep(pause);
+        }
+        false
+    }
+
+    fn may_look(&self) -> bool {
+        !self.is_closed && self.failed_looks < MAX_FAILED_LOOKS
+    }
+
+    /// Errors: it failed; with how long the API asks to wait.
+    fn try_look(&mut self) -> Result<(), Option<Duration>> {
+        match self.ask_state(Standing::Second) {
+            Ok(state) => {
+                self.failed_looks = 0;
+                self.note(&state);
+                Ok(())
+            }
+            Err(failure) => Err(self.note_failed_look(failure)),
+        }
+    }
+
+    /// A key may be forbidden to look at tasks, which is said once.
+    fn note_failed_look(&mut self, failure: Failure) -> Option<Duration> {
+        self.failed_looks += 1;
+        self.is_closed = matches!(failure, Failure::Permanent(_));
+        let retry_after = match failure {
+            Failure::Transient { retry_after, .. } => retry_after,
+            Failure::Permanent(_) => None,
+        };
+        if !self.may_look() && !self.is_failure_logged {
+            self.is_failure_logged = true;
+            let error = failure.into_error();
+            self.api
+                .session
+                .stderr
+                .log(|| format!("task: cannot be asked: {}", error.what));
+        }
+        retry_after
+    }
+
+    /// Whether the task was in progress when it was seen last.
+    pub fn is_in_progress(&self) -> bool {
+        matches!(
+            self.last_seen,
+            Some(Meaning::Working | Meaning::WaitsForPerson)
+        )
+    }
+
+    /// Takes note of a state, and reports at once that a person is waited for.
+    fn note(&mut self, state: &TaskState) {
+        let session = self.api.session;
+        session.set_task_state(state.clone());
+        self.last_seen = Some(state.meaning);
+        self.was_in_progress |= self.is_in_progress();
+        let is_waiting = state.meaning == Meaning::WaitsForPerson;
+        if is_waiting && !self.is_waiting_reported {
+            report_waiting(self.api, &session.known());
+        }
+        self.is_waiting_reported = is_waiting;
+    }
+
+    /// Follows the task to its end.
+    /// Errors: `Failed`: it ended without success. Else the API does not say how it ended.
+    pub fn follow(&mut self, standing: Standing) -> Result<Outcome, Error> {
+        let session = self.api.session;
+        self.followed_since = Instant::now();
+        let mut over_since: Option<Instant> = None;
+        loop {
+            let asked_at = Instant::now();
+            session.record_if_due();
+            session.progress.polls.fetch_add(1, Ordering::SeqCst);
+            let state = with_retry(session, "task", UNTIL_DEADLINE, |_| {
+                self.ask_state(standing)
+            })?;
+            self.note(&state);
+            match state.meaning {
+                Meaning::Over | Meaning::Failed => {
+                    let is_last = over_since.is_some_and(|since| since.elapsed() >= ANSWER_GRACE);
+                    if let Some(outcome) = self.read_end(&state, standing, is_last)? {
+                        return Ok(outcome);
+                    }
+                    over_since.get_or_insert(asked_at);
+                }
+                Meaning::Unknown => self.warn_of(&state),
+                Meaning::Working | Meaning::WaitsForPerson => {}
+            }
+            if !matches!(state.meaning, Meaning::Over | Meaning::Failed) {
+                over_since = None;
+            }
+            let waited = asked_at.duration_since(self.followed_since);
+            let pace = match (over_since, self.interval) {
+                (Some(_), _) => pace(Duration::ZERO, jitter()) * 2,
+                (None, Some(interval)) => interval,
+                (None, None) => pace(waited, jitter()),
+            };
+            thread::sleep(pace.saturating_sub(asked_at.elapsed()));
+        }
+    }
+
+    /// The result of a task that is over: `None` where there is none yet.
+    /// Errors: the run failed.
+    fn read_end(
+        &self,
+        state: &TaskState,
+        standing: Standing,
+        is_last: bool,
+    ) -> Result<Option<Outcome>, Error> {
+        let word = state.known_word().unwrap_or_default();
+        let has_failed = state.meaning == Meaning::Failed;
+        let limit = match standing {
+            Standing::Second => ATTEMPTS,
+            Standing::Own | Standing::Resumed => UNTIL_DEADLINE,
+        };
+        let result = with_retry(self.api.session, "messages", limit, |_| {
+            self.ask_result(standing)
+        })?;
+        match result {
+            TurnResult::Errors(errors) => Err(self.failure(&errors)),
+            TurnResult::Unseen if is_last => Err(self.unseen(word)),
+            TurnResult::Unseen => Ok(None),
+            // A message of a run that failed is not its answer. But the state may be that of the
+            // turn before, if it never was another one.
+            _ if has_failed && (is_last || self.was_in_progress) => {
+                Err(self.failed_as(&format!("status {word}")))
+            }
+            _ if has_failed => Ok(None),
+            TurnResult::Answer(answer) => Ok(Some(Outcome::AnsweredInTask(answer))),
+            TurnResult::Unsettled(answer) if is_last => Ok(Some(Outcome::AnsweredInTask(answer))),
+            TurnResult::Nothing if is_last => {
+                Err(self.failed_as(&format!("the task is {word}, without an answer")))
+            }
+            TurnResult::Unsettled(_) | TurnResult::Nothing => Ok(None),
+        }
+    }
+
+    /// A task that is over, although the message that is waited for is not in it: it may come yet.
+    fn unseen(&self, word: &str) -> Error {
+        Error::unknown(format!(
+            "the task is {word}, and the message is not in it (conversation {})",
+            self.task.conversation_id
+        ))
+    }
+
+    fn failure(&self, errors: &RawValue) -> Error {
+        let text = self.api.session.redactor.quote(&error_text(errors));
+        let why = if text.is_empty() {
+            "no reason given"
+        } else {
+            &text
+        };
+        let mut error = self.failed_as(why);
+        error.run = Some(RunFailure {
+            details: Some(errors.to_owned()),
+            output: None,
+        });
+        error
+    }
+
+    fn failed_as(&self, why: &str) -> Error {
+        Error::failed(format!(
+            "{why} (conversation {})",
+            self.task.conversation_id
+        ))
+    }
+
+    fn warn_of(&mut self, state: &TaskState) {
+        if !self.is_unknown_reported {
+            self.is_unknown_reported = true;
+            let word = self.api.session.redactor.quote(&state.word);
+            let message = format!("warning: unknown task state '{word}'; still waiting");
+            self.api.session.stderr.message(message);
+        }
+    }
+}
+
+/// Reports that the run waits for a person, and where it can be approved.
+pub fn report_waiting(api: &Api, known: &Known) {
+    if let Some(state) = known.waits_for_person() {
+        let place = known.place();
+        let message = format!("the run is waiting for a person ({state}); see {place}");
+        api.session.stderr.message(message);
+    }
+}

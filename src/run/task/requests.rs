@@ -1,0 +1,153 @@
+/*! The two requests about a task, and what their failures mean. */
+
+use super::TaskWatch;
+use crate::api::client::Reply;
+use crate::api::failure::TransportError;
+use crate::api::ids::TaskId;
+use crate::api::task::{TaskState, parse_state};
+use crate::api::turn::{Turn, TurnResult, parse_turn};
+use crate::error::{Error, Exit};
+use crate::run::api::{Exits, Subject};
+use crate::run::find::{latest_server_time, server_time};
+use crate::run::origin::Kind;
+use crate::run::retry::{Attempt, Failure};
+use std::time::Duration;
+
+/// How long a task may be unknown to the API after its run was started.
+const NOT_FOUND_GRACE: Duration = Duration::from_secs(10);
+/// The newest messages.
+pub const VIEW_BODY: &[u8] = br#"{"page_size":100}"#;
+
+/// What a rejection of the task's requests means for the command.
+#[derive(Clone, Copy)]
+pub enum Standing {
+    /// The task is all there is, and this command started the run.
+    Own,
+    /// The task is all there is, and another command started the run.
+    Resumed,
+    /// The job was asked first, and its word counts where the task has none.
+    Second,
+}
+
+impl Standing {
+    fn exits(self) -> Exits {
+        let rejected = match self {
+            Standing::Own | Standing::Second => Exit::Unknown,
+            Standing::Resumed => Exit::Rejected,
+        };
+        Exits {
+            transient: Exit::Unknown,
+            rejected,
+        }
+    }
+}
+
+impl TaskWatch<'_> {
+    pub(super) fn ask_state(&self, standing: Standing) -> Attempt<TaskState> {
+        let TaskId {
+            agent_id,
+            conversation_id,
+        } = &self.task;
+        let path = format!("/agents/{agent_id}/tasks/{conversation_id}/metadata");
+        let reply = self
+            .api
+            .get("task", &path)
+            .map_err(|why| self.no_reply(&why))?;
+        let reply = self.expect_success(reply, standing)?;
+        parse_state(&reply.body).ok_or_else(|| self.not_understood(&reply))
+    }
+
+    pub(super) fn ask_result(&self, standing: Standing) -> Attempt<TurnResult> {
+        let path = view_path(&self.task);
+        let reply = self
+            .api
+            .post("messages", &path, VIEW_BODY)
+            .map_err(|why| self.no_reply(&why))?;
+        let reply = self.expect_success(reply, standing)?;
+        let result = parse_turn(
+            &reply.body,
+            &self.turn(&reply, &|text| self.is_own_text(text)),
+        );
+        result.ok_or_else(|| self.not_understood(&reply))
+    }
+
+    fn is_own_text(&self, text: &str) -> bool {
+        let message = self
+            .origin
+            .as_ref()
+            .and_then(|origin| origin.message.as_ref());
+        message.is_some_and(|message| message.matches(text))
+    }
+
+    /// Which message of a user counts, by the clock of the server.
+    fn turn<'b>(&self, reply: &Reply, is_text: &'b dyn Fn(&str) -> bool) -> Turn<'b> {
+        let Some(origin) = &self.origin else {
+            let knows_clock = reply.date.is_some();
+            let limit = latest_server_time(self.began_at, reply);
+            return Turn {
+                not_after: Some(limit).filter(|_| knows_clock),
+                ..Turn::default()
+            };
+        };
+        let is_new_conversation = matches!(origin.kind, Kind::Agent { is_new: true, .. });
+        let began_at = origin.began_at.filter(|_| !is_new_conversation);
+        Turn {
+            is_text: origin.message.is_some().then_some(is_text),
+            is_new_conversation,
+            not_before: began_at.map(|time| server_time(time, reply)),
+            not_after: None,
+        }
+    }
+
+    fn expect_success(&self, reply: Reply, standing: Standing) -> Attempt<Reply> {
+        let status = reply.status;
+        let is_early = self.followed_since.elapsed() < NOT_FOUND_GRACE;
+        let expected = self.api.expect_success(
+            "the question for the task",
+            reply,
+            standing.exits(),
+            Subject::Task,
+        );
+        match expected {
+            Err(Failure::Permanent(error)) if status == 404 && is_early => {
+                Err(Failure::Transient {
+                    error,
+                    retry_after: None,
+                })
+            }
+            Err(Failure::Permanent(mut error)) => {
+                error.is_unknown_run = status == 404 && matches!(standing, Standing::Resumed);
+                Err(Failure::Permanent(error))
+            }
+            expected => expected,
+        }
+    }
+
+    fn no_reply(&self, why: &TransportError) -> Failure {
+        let error = Error::unknown(self.api.session.redactor.quote(&why.reason()));
+        match why {
+            // The same reply would be as large next time.
+            TransportError::OutOfMemory => Failure::Permanent(error),
+            _ => Failure::Transient {
+                error,
+                retry_after: None,
+            },
+        }
+    }
+
+    fn not_understood(&self, reply: &Reply) -> Failure {
+        let error = self.api.unexpected(Exit::Unknown, reply);
+        Failure::Transient {
+            error,
+            retry_after: None,
+        }
+    }
+}
+
+/// The path of a task's messages.
+pub fn view_path(task: &TaskId) -> String {
+    format!(
+        "/agents/{}/tasks/{}/view",
+        task.agent_id, task.conversation_id
+    )
+}

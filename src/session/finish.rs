@@ -1,0 +1,155 @@
+/*! The end of a command: the result, the lines, the run file, in this order. */
+
+use super::Session;
+use super::known::Known;
+use super::state::State;
+use super::verdict::{Verdict, verdict};
+use crate::error::{Error, Exit};
+use crate::output::report::{self, Outcome, RunReport};
+use crate::text::io_reason;
+use std::io::{self, Write};
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Longest that a result waits for the progress line to be taken off the screen.
+const CLEARING_GRACE: Duration = Duration::from_millis(100);
+/// Longest that a success waits for the log of `-v` to be read.
+const LOG_GRACE: Duration = Duration::from_secs(1);
+
+impl Session {
+    /// Writes the result, then whatever there is to say, and fixes the exit code. The watchdog may
+    /// end the process at any line, and then says what this had to say.
+    pub fn finish(&self, outcome: Result<Outcome, Error>) -> Exit {
+        let outcome = outcome.as_ref();
+        self.record_if_due();
+        self.stderr.clear_progress(CLEARING_GRACE);
+        let known = self.known();
+        self.begin_report(outcome.err().map(|error| verdict(Err(error), None, &known)));
+        let undelivered = self
+            .deliver(outcome, &known)
+            .err()
+            .map(|why| format!("{}: {}", self.sink().name(), io_reason(&why)));
+        let end = verdict(outcome, undelivered.as_deref(), &known);
+        let exit = end.exit;
+        let is_success = exit == Exit::Success;
+        // A success is delivered by now, so that its run file is to go; a failure is once its line
+        // is read.
+        let overdue = match is_success && !end.keeps_run_file {
+            true => self.removal_warning("this took too long"),
+            false => None,
+        };
+        self.fix(exit, end.lines, overdue);
+        if !is_success {
+            self.stderr.flush(None);
+        }
+        if !end.keeps_run_file {
+            self.remove_run_file(exit);
+        }
+        if is_success {
+            // A log that nobody reads does not hold it up.
+            self.stderr.flush(Some(LOG_GRACE));
+        }
+        exit
+    }
+
+    /// From now on a result is being written, unless the exit code does not depend on that.
+    fn begin_report(&self, error: Option<Verdict>) {
+        match error {
+            Some(end) if end.exit == Exit::Failed && self.options.json => {
+                self.lock().begin_report(end.lines);
+            }
+            // Printed by the watchdog, if writing blocks.
+            Some(end) => {
+                self.set_final(end.exit, end.lines);
+            }
+            None => self.lock().begin_report(Vec::new()),
+        }
+    }
+
+    fn set_final(&self, exit: Exit, lines: Vec<String>) {
+        self.lock().finish(exit, lines);
+        self.reported.notify_all();
+    }
+
+    /// Fixes the exit code, and hands over the lines that there are to print. The watchdog, which
+    /// may end the process at any moment, finds each line either still here or handed over: so the
+    /// lock is held until the last one is. `overdue` is what it prints from then on.
+    fn fix(&self, exit: Exit, lines: Vec<String>, overdue: Option<String>) {
+        let mut state = self.lock();
+        state.finish(exit, overdue.into_iter().collect());
+        self.reported.notify_all();
+        for line in lines {
+            self.stderr.message(line);
+        }
+    }
+
+    /// Removes the run file. Where that hangs, the watchdog prints the warning.
+    fn remove_run_file(&self, exit: Exit) {
+        let Some(journal) = self.journal.get() else {
+            return;
+        };
+        let overdue = self.removal_warning("this took too long");
+        self.set_final(exit, overdue.into_iter().collect());
+        let removed = journal.remove();
+        self.lock().take_lines();
+        if let Err(why) = removed
+            && let Some(warning) = self.removal_warning(&io_reason(&why))
+        {
+            self.stderr.message(warning);
+            self.stderr.flush(None);
+        }
+    }
+
+    /// What there is to say of a run file that could not be removed, if there is one.
+    fn removal_warning(&self, why: &str) -> Option<String> {
+        let path = self.journal.get()?.path.display();
+        Some(format!(
+            "warning: cannot remove --run-file {path}: {why}; remove it before you use it again"
+        ))
+    }
+
+    /// Writes the result where it goes. Without `--json` an error has none.
+    pub(super) fn deliver(
+        &self,
+        outcome: Result<&Outcome, &Error>,
+        known: &Known,
+    ) -> io::Result<()> {
+        let json = self.options.json;
+        match outcome {
+            Err(error) if !json || error.exit == Exit::Usage => return Ok(()),
+            Ok(outcome) if !json => {
+                let write = |out: &mut dyn Write| report::write_text(out, outcome, &self.redactor);
+                return self.sink().write(&write);
+            }
+            _ => {}
+        }
+        let mut run = RunReport {
+            elapsed: self.started_at.elapsed(),
+            polls: self.progress.polls.load(Ordering::SeqCst),
+            ..known.report()
+        };
+        if is_over(outcome) {
+            run.state = None;
+        }
+        self.sink()
+            .write(&|out| report::write_json(out, outcome, &run, &self.redactor))
+    }
+
+    /// The state, once a result that is being written is written, or at the latest after `limit`.
+    pub(super) fn lock_after_report(&self, limit: Duration) -> MutexGuard<'_, State> {
+        let is_reporting = |state: &mut State| state.is_reporting();
+        let waited = self
+            .reported
+            .wait_timeout_while(self.lock(), limit, is_reporting);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Whether the run has ended.
+fn is_over(outcome: Result<&Outcome, &Error>) -> bool {
+    match outcome {
+        Ok(outcome) => !matches!(outcome, Outcome::Started(_)),
+        Err(error) => error.exit == Exit::Failed,
+    }
+}

@@ -1,0 +1,300 @@
+/*! The one redactor: everything that is printed passes through it. It exists from the start, and
+learns the key as soon as that is known. */
+
+use super::token::Token;
+use super::visible::{is_unsafe, one_line, shorten};
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+/// A shorter key is not a real one, and would be found in ordinary words.
+const MIN_KEY_LENGTH: usize = 8;
+/// What stands where the key stood.
+const REDACTED: &str = "[redacted]";
+
+/// Text from the server, or from anywhere else outside. It has no `Display`: only a [`Redactor`]
+/// makes it printable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Untrusted(pub String);
+
+/// Text without the key in it. Only a [`Redactor`] makes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redacted<'a>(Cow<'a, str>);
+
+impl Redacted<'_> {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the key was in it.
+    pub fn had_key(&self) -> bool {
+        matches!(self.0, Cow::Owned(_))
+    }
+}
+
+impl serde::Serialize for Redacted<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// Removes the key from text.
+#[derive(Default)]
+pub struct Redactor {
+    secret: OnceLock<Secret>,
+}
+
+/// What is looked for.
+struct Secret {
+    text: String,
+    /// From how many characters on its beginning counts as well: a text may be cut off. `None`
+    /// where only the whole counts.
+    min_prefix: Option<usize>,
+}
+
+impl Secret {
+    fn of(token: &Token) -> Secret {
+        let key = token.key();
+        if key.len() >= MIN_KEY_LENGTH || key.starts_with("sk-") {
+            return Secret {
+                text: key.to_owned(),
+                min_prefix: Some(MIN_KEY_LENGTH),
+            };
+        }
+        Secret {
+            text: token.expose().to_owned(),
+            min_prefix: None,
+        }
+    }
+}
+
+impl Redactor {
+    /// From now on this token's key is never shown.
+    pub fn learn(&self, token: &Token) {
+        // There is one token in a process; a second would be a mistake of the caller's and is
+        // ignored.
+        let _ = self.secret.set(Secret::of(token));
+    }
+
+    /// `text` without the key, in whatever way JSON can write it, also JSON within JSON. Nearly
+    /// always that is the text itself, however long. Valid JSON stays valid.
+    pub fn redact<'a>(&self, text: &'a str) -> Redacted<'a> {
+        match self.secret.get() {
+            Some(secret) => Redacted(redact(text, secret)),
+            None => Redacted(hide_whatever_looks_like_a_key(text)),
+        }
+    }
+
+    /// Text from outside as a part of a message: one short line, without control characters or key.
+    pub fn quote(&self, text: &Untrusted) -> String {
+        // Redacted before it is shortened: a cut would leave most of a key unrecognised.
+        shorten(&one_line(self.redact(&text.0).as_str()), 200, 97).into_owned()
+    }
+
+    /// A whole message for `-vv`: one line, escaped, its middle left out where it is long.
+    pub fn transcribe(&self, body: &[u8]) -> String {
+        let mut text = String::new();
+        for chunk in body.utf8_chunks() {
+            text.push_str(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                text.push('?');
+            }
+        }
+        let redacted = self.redact(&text);
+        let mut transcript = String::new();
+        for c in shorten(redacted.as_str(), 3000, 1000).chars() {
+            if is_unsafe(c) {
+                transcript.extend(c.escape_default());
+            } else {
+                transcript.push(c);
+            }
+        }
+        transcript
+    }
+}
+
+/// While the key is not known, as on a command line that is wrong: each word in `text` that begins
+/// as keys do, and is as long as one, is taken for it.
+fn hide_whatever_looks_like_a_key(text: &str) -> Cow<'_, str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let mut hidden = String::new();
+    let mut rest = text;
+    while let Some(begin) = rest.find("sk-") {
+        let (before, word) = rest.split_at(begin);
+        let end = word.find(|c| !is_part(c)).unwrap_or(word.len());
+        let is_word = !before.ends_with(|c: char| c.is_ascii_alphanumeric());
+        hidden.push_str(before);
+        hidden.push_str(match is_word && end >= MIN_KEY_LENGTH {
+            true => REDACTED,
+            false => &word[..end],
+        });
+        rest = &word[end..];
+    }
+    if !hidden.contains(REDACTED) {
+        return Cow::Borrowed(text);
+    }
+    hidden.push_str(rest);
+    Cow::Owned(hidden)
+}
+
+/// For example, with the key `sk-01`: `a \u0073k-01 b` becomes `a [redacted] b`.
+fn redact<'a>(text: &'a str, secret: &Secret) -> Cow<'a, str> {
+    let bytes = text.as_bytes();
+    let first = secret.text.as_bytes().first().copied().unwrap_or_default();
+    let mut redacted = String::new();
+    let mut copied_until = 0;
+    let mut cursor = 0;
+    while let Some(skipped) = bytes[cursor..]
+        .iter()
+        .position(|byte| *byte == b'\\' || *byte == first)
+    {
+        cursor += skipped;
+        let backslashes = count_backslashes(&bytes[cursor..]);
+        match end_of(bytes, cursor, secret) {
+            Some(end) => {
+                // An odd backslash belongs to the character behind it.
+                let begin = cursor + backslashes - backslashes % 2;
+                redacted.push_str(&text[copied_until..begin]);
+                redacted.push_str(REDACTED);
+                copied_until = end;
+                cursor = end;
+            }
+            None => cursor += backslashes.max(1),
+        }
+    }
+    if copied_until == 0 {
+        return Cow::Borrowed(text);
+    }
+    redacted.push_str(&text[copied_until..]);
+    Cow::Owned(redacted)
+}
+
+/// Where the secret ends, if it stands at `cursor`: each of its characters as it is, behind
+/// backslashes, or as `\u0073`.
+fn end_of(bytes: &[u8], mut cursor: usize, secret: &Secret) -> Option<usize> {
+    for (matched, &wanted) in secret.text.as_bytes().iter().enumerate() {
+        let here = cursor;
+        let backslashes = count_backslashes(&bytes[cursor..]);
+        cursor += backslashes;
+        cursor += match bytes.get(cursor) {
+            Some(b'u') if backslashes > 0 && code_at(bytes, cursor + 1) == Some(wanted) => 5,
+            Some(byte) if *byte == wanted => 1,
+            _ => {
+                return secret
+                    .min_prefix
+                    .filter(|least| matched >= *least)
+                    .map(|_| here);
+            }
+        };
+    }
+    Some(cursor)
+}
+
+fn count_backslashes(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| **byte == b'\\').count()
+}
+
+/// The character that four hexadecimal digits at `cursor` stand for, if it is a single byte.
+fn code_at(bytes: &[u8], cursor: usize) -> Option<u8> {
+    let digits = bytes.get(cursor..cursor + 4)?;
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor(token: &str) -> Redactor {
+        let redactor = Redactor::default();
+        redactor.learn(&Token::new(token).unwrap());
+        redactor
+    }
+
+    #[test]
+    fn redacts_the_key_in_every_form() {
+        let known = redactor("n-1:sk-01/3456789");
+        for (text, redacted) in [
+            ("a n-1:sk-01/3456789 b", "a n-1:[redacted] b"),
+            ("sk-sk-01/3456789 sk-01/3", "sk-[redacted] sk-01/3"),
+            ("cut off: sk-01/345", "cut off: [redacted]"),
+            (r"sk-01\/345... \", r"[redacted]... \"),
+            (r"sk-01\/3456789", "[redacted]"),
+            (r"\u0073k-01\u002F3456789!", "[redacted]!"),
+            (r"\\u0073k-01\\\/3456789", r"\\[redacted]"),
+            // What is escaped stays so: the JSON is still valid.
+            (r"\n\\sk-01/3456789\n", r"\n\\[redacted]\n"),
+            (r"\u00e9 sk-01\/3 \u00", r"\u00e9 sk-01\/3 \u00"),
+            (r"s\\\", r"s\\\"),
+        ] {
+            assert_eq!(known.redact(text).as_str(), redacted, "{text}");
+        }
+        let begins_like_an_escape = redactor("p:nkey-0123");
+        assert_eq!(
+            begins_like_an_escape.redact(r"a\nkey-0123").as_str(),
+            "a[redacted]"
+        );
+        let short = redactor("p:key");
+        assert_eq!(
+            short.redact("a key of p:key").as_str(),
+            "a key of [redacted]"
+        );
+        let with_region = redactor("p:sk-0123456789:bcbe5a");
+        assert_eq!(with_region.redact("sk-0123456789").as_str(), "[redacted]");
+    }
+
+    #[test]
+    fn before_the_key_is_known_whatever_looks_like_one_is_hidden() {
+        for (text, redacted) in [
+            (
+                "--set sk-0123456789 was given",
+                "--set [redacted] was given",
+            ),
+            (
+                "p:sk-0123-4567_89: a, sk-abcdefgh",
+                "p:[redacted]: a, [redacted]",
+            ),
+            (
+                "unknown option --sk-0123456789",
+                "unknown option --[redacted]",
+            ),
+            (
+                "/srv/task-management/risk-assessment",
+                "/srv/task-management/risk-assessment",
+            ),
+            ("sk-1", "sk-1"),
+        ] {
+            assert_eq!(
+                Redactor::default().redact(text).as_str(),
+                redacted,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_quotation_keeps_the_beginning_and_the_end_and_no_part_of_a_key() {
+        let known = redactor("p:sk-0123456789abcdef");
+        for padding in 170..310 {
+            let text = format!(
+                "{} sk-0123456789abcdef {}end",
+                "x".repeat(padding),
+                "y ".repeat(200)
+            );
+            let quoted = known.quote(&Untrusted(text));
+            assert!(
+                !quoted.contains("sk-") && quoted.ends_with("y end"),
+                "{quoted}"
+            );
+            assert_eq!(quoted.chars().count(), 300);
+        }
+        let short = "é".repeat(297);
+        assert_eq!(known.quote(&Untrusted(short.clone())), short);
+    }
+
+    #[test]
+    fn a_transcript_is_one_line() {
+        assert_eq!(
+            Redactor::default().transcribe(b"a\n\x1b  b\xff"),
+            "a\\n\\u{1b}  b?"
+        );
+    }
+}

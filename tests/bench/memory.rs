@@ -1,0 +1,67 @@
+/*! The memory for large replies. */
+
+use std::env;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::fake::api::TOKEN;
+use crate::fake::server::{Reply, Server};
+
+/// The peak of memory for a reply of 40 MiB, as the run's result or as what is wrong with it.
+pub fn memory(out: &mut impl Write, ours: &Path) -> io::Result<()> {
+    const SIZE: usize = 40 << 20;
+    writeln!(
+        out,
+        "\nPeak memory for a reply of 40 MiB, in MiB and as a multiple of the reply"
+    )?;
+    let many = |piece: &str| piece.repeat(SIZE / piece.len() - 8);
+    let answer = |text: String| {
+        let end = format!(r#"{{"type":"chain-success","output":{{"answer":"{text}"}}}}"#);
+        format!(r#"{{"type":"complete","updates":[{end}]}}"#)
+    };
+    let errors = |list: String| {
+        format!(r#"{{"type":"failed","updates":[{{"type":"chain-fail","errors":[{list}0]}}]}}"#)
+    };
+    let updates = |list: String| {
+        let end = r#"{"type":"chain-success","output":{"answer":"Hi!"}}"#;
+        format!(r#"{{"type":"complete","updates":[{list}{end}]}}"#)
+    };
+    for (name, body) in [
+        ("an answer", answer(many("x"))),
+        ("an answer of escapes", answer(many(r"\u0001"))),
+        ("updates that are numbers", updates(many("0,"))),
+        ("updates that are {}", updates(many("{},"))),
+        ("errors that are {}", errors(many("{},"))),
+        ("a page of a a a", many("a ")),
+    ] {
+        let is_page = name.starts_with("a page");
+        let server = Server::on("127.0.0.1:0", None, move |request| {
+            match (request.method.as_str(), is_page) {
+                ("POST", false) => {
+                    Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": "j"}}))
+                }
+                (_, is_page) => Reply::text(if is_page { 400 } else { 200 }, &body),
+            }
+        })?;
+        let mut command = Command::new(env::current_exe()?);
+        command
+            .arg("--measure")
+            .arg(ours)
+            .args(["--json", "Hello"])
+            .env_clear()
+            .env("MAY_FAIL", "1");
+        command.env("RELEVANCE_BASE_URL", format!("http://{}", server.address));
+        command
+            .env("RELEVANCE_AUTH_TOKEN", TOKEN)
+            .env("RELEVANCE_AGENT_ID", "bench-agent");
+        let output = command.stderr(Stdio::null()).output()?;
+        let text = String::from_utf8(output.stdout).unwrap();
+        let peak: f64 = text.split_whitespace().nth(1).unwrap().parse().unwrap();
+        let peak = peak / 1024.0;
+        writeln!(out, "{name:<26}{peak:>10.0}{:>10.1}", peak / 40.0)?;
+    }
+    Ok(())
+}
