@@ -92,13 +92,14 @@ impl Api<'_> {
         if let Some(advice) = why.advice(&self.client.route) {
             error = error.next(advice);
         }
-        match why.is_transient() {
-            true => Failure::Transient {
-                error,
-                retry_after: None,
-            },
-            false => Failure::Permanent(error),
-        }
+        Failure::of(error, why.is_transient())
+    }
+
+    /// The same of a run that was started: what became of it is unknown.
+    pub fn no_reply(&self, why: &TransportError) -> Failure {
+        let error = Error::unknown(self.session.redactor.quote(&why.reason()));
+        // Without enough memory the same reply would be as large next time.
+        Failure::of(error, !matches!(why, TransportError::OutOfMemory))
     }
 
     /// The status of a reply that is no use, what the API said with it, and its request id.

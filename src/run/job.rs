@@ -174,15 +174,7 @@ impl<'a> JobWatch<'a> {
         if is_untrusted {
             return self.api.unreachable(why);
         }
-        let error = Error::unknown(self.api.session.redactor.quote(&why.reason()));
-        match why {
-            // The same reply would be as large next time.
-            TransportError::OutOfMemory => Failure::Permanent(error),
-            _ => Failure::Transient {
-                error,
-                retry_after: None,
-            },
-        }
+        self.api.no_reply(why)
     }
 
     fn classify(&mut self, name: &str, reply: &Reply) -> Attempt<Polled> {

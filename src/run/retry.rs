@@ -32,6 +32,17 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// An error that another attempt may get over, or not.
+    pub fn of(error: Error, is_transient: bool) -> Failure {
+        match is_transient {
+            true => Failure::Transient {
+                error,
+                retry_after: None,
+            },
+            false => Failure::Permanent(error),
+        }
+    }
+
     pub fn into_error(self) -> Error {
         match self {
             Failure::Transient { error, .. } | Failure::Permanent(error) => error,

@@ -192,13 +192,7 @@ impl Transfer<'_> {
         if let Some(advice) = why.advice(&self.access.route) {
             error = error.next(advice);
         }
-        match why.is_transient() {
-            true => Failure::Transient {
-                error,
-                retry_after: None,
-            },
-            false => Failure::Permanent(error),
-        }
+        Failure::of(error, why.is_transient())
     }
 }
 

@@ -2,11 +2,10 @@
 
 use super::TaskWatch;
 use crate::api::client::Reply;
-use crate::api::failure::TransportError;
 use crate::api::ids::TaskId;
 use crate::api::task::{TaskState, parse_state};
 use crate::api::turn::{Turn, TurnResult, parse_turn};
-use crate::error::{Error, Exit};
+use crate::error::Exit;
 use crate::run::api::{Exits, Subject};
 use crate::run::find::{latest_server_time, server_time};
 use crate::run::origin::Kind;
@@ -52,7 +51,7 @@ impl TaskWatch<'_> {
         let reply = self
             .api
             .get("task", &path)
-            .map_err(|why| self.no_reply(&why))?;
+            .map_err(|why| self.api.no_reply(&why))?;
         let reply = self.expect_success(reply, standing)?;
         parse_state(&reply.body).ok_or_else(|| self.not_understood(&reply))
     }
@@ -62,7 +61,7 @@ impl TaskWatch<'_> {
         let reply = self
             .api
             .post("messages", &path, VIEW_BODY)
-            .map_err(|why| self.no_reply(&why))?;
+            .map_err(|why| self.api.no_reply(&why))?;
         let reply = self.expect_success(reply, standing)?;
         let result = parse_turn(
             &reply.body,
@@ -120,18 +119,6 @@ impl TaskWatch<'_> {
                 Err(Failure::Permanent(error))
             }
             expected => expected,
-        }
-    }
-
-    fn no_reply(&self, why: &TransportError) -> Failure {
-        let error = Error::unknown(self.api.session.redactor.quote(&why.reason()));
-        match why {
-            // The same reply would be as large next time.
-            TransportError::OutOfMemory => Failure::Permanent(error),
-            _ => Failure::Transient {
-                error,
-                retry_after: None,
-            },
         }
     }
 
