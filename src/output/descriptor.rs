@@ -15,8 +15,14 @@ pub fn own(descriptor: BorrowedFd) -> io::Result<File> {
 #[cfg(target_os = "linux")]
 pub fn duplicate(number: i32) -> io::Result<File> {
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
-    let this_process = pidfd_open(getpid(), PidfdFlags::empty());
-    let duplicate = this_process.and_then(|own| pidfd_getfd(own, number, PidfdGetfdFlags::empty()));
+    use std::os::fd::AsRawFd;
+    let duplicate = pidfd_open(getpid(), PidfdFlags::empty()).and_then(|own| {
+        // The lowest free number is that of this process's own descriptor: then nobody gave it.
+        if own.as_raw_fd() == number {
+            return Err(rustix::io::Errno::BADF);
+        }
+        pidfd_getfd(own, number, PidfdGetfdFlags::empty())
+    });
     match duplicate {
         Ok(descriptor) => Ok(File::from(descriptor)),
         // A kernel before 5.6, or a sandbox that forbids the call.

@@ -11,8 +11,8 @@ use super::verdict::{Interruption, verdict};
 use crate::error::{Error, Exit};
 use crate::text::io_reason;
 use signal_hook::consts::{
-    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM,
-    SIGXCPU, SIGXFSZ,
+    SIGABRT, SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP, SIGUSR1,
+    SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
 use signal_hook::flag;
 use signal_hook::low_level::{emulate_default_handler, pipe};
@@ -28,8 +28,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Every signal that would end the process, can be caught, and is not a fault of the program.
-const SIGNALS: [i32; 11] = [
-    SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO,
+const SIGNALS: [i32; 14] = [
+    SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU, SIGVTALRM, SIGPROF,
+    SIGIO, SIGABRT, SIGTRAP, SIGSYS,
 ];
 /// And those that only Linux has: SIGSTKFLT and SIGPWR.
 #[cfg(target_os = "linux")]
@@ -37,7 +38,7 @@ const MORE_SIGNALS: [i32; 2] = [16, 30];
 #[cfg(not(target_os = "linux"))]
 const MORE_SIGNALS: [i32; 0] = [];
 /// Those whose default action leaves a core dump, in which the key would stand.
-const DUMPING_SIGNALS: [i32; 2] = [SIGQUIT, SIGXCPU];
+const DUMPING_SIGNALS: [i32; 5] = [SIGQUIT, SIGXCPU, SIGABRT, SIGTRAP, SIGSYS];
 
 /// Longest that the end waits for a result that is being written, which is nearly always written by
 /// then.

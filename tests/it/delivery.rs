@@ -329,6 +329,8 @@ fn a_descriptor_that_is_not_open_for_writing_is_refused() {
     let read_only = "it is open for reading only";
     for (path, redirections, why) in [
         // Numbers that the program itself might use are not meant.
+        // The lowest free number, which the program takes itself.
+        ("/dev/fd/3", "3>&-", closed),
         ("/dev/fd/4", "", closed),
         ("/dev/fd/9", "", closed),
         ("/dev/fd/3", "3</dev/null", read_only),

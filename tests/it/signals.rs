@@ -30,10 +30,13 @@ const ENDING: [(Signal, &str); 8] = [
     (Signal::VTALARM, "SIGVTALRM"),
     (Signal::PROF, "SIGPROF"),
 ];
-/// Those that end it with an exit code: the first two would leave a core dump, with the key in it.
-const CODES: [(Signal, &str, i32); 3] = [
+/// Those that end it with an exit code: all but the last would leave a core dump, with the key in it.
+const CODES: [(Signal, &str, i32); 6] = [
     (Signal::QUIT, "SIGQUIT", 131),
     (Signal::XCPU, "SIGXCPU", 152),
+    (Signal::ABORT, "SIGABRT", 134),
+    (Signal::TRAP, "SIGTRAP", 133),
+    (Signal::SYS, "SIGSYS", 159),
     (Signal::IO, "SIGIO", 157),
 ];
 /// And those that only Linux has.
