@@ -31,6 +31,7 @@ demo: build ## run the program against an embedded fake API; no account is neede
 	@$(TARGET_DIR)/debug/examples/fake-api -- sh -c '$(BINARY) --verbose "Hello, who is there?"; echo "exit code: $$?"'
 
 test: $(BUILT) ## run the test suite against the release binary, or BINARY=path
+	@grep -qs '[[:space:]]localhost' /etc/hosts || { echo "the tests need a line for localhost in /etc/hosts" >&2; exit 1; }
 	RELEVANCE_RUN=$(abspath $(BINARY)) RUST_TEST_THREADS=48 cargo test --locked
 
 isolated: $(BUILT) ## run the isolation and crash tests (needs root and strace; BINARY=path)
@@ -51,6 +52,7 @@ check: ## check formatting and lints
 	cargo clippy --locked --all-targets -- -D warnings
 
 fake-api: ## serve the fake API; prints what to paste into another shell, and what can be rehearsed
+	@test ! -x $(BINARY) || echo 'export PATH=$(dir $(abspath $(BINARY))):$$PATH'
 	@cargo run --quiet --locked --example fake-api
 
 bench: build ## benchmark against curl, Python requests and the vendor's SDK (PYTHON=python3)

@@ -1,13 +1,15 @@
-/*!
-`make bench`: the program beside what people use today, against the fake API over TLS; then the
-pace, from the pure function; what a poll costs as a run's history grows; the memory for large
-replies; a large upload; hundreds of runs at once; and, as root, name look-ups and a dead address.
-Everything stays on loopback, or in a network namespace made for it.
+/*! `make bench`: the program beside what people use today, against the fake API over TLS; its
+instructions and private memory; then the pace, from the pure function; what a poll costs as a run's
+history grows; the memory for large replies; a large upload; hundreds of runs at once; and, as root,
+name look-ups and a dead address. Everything stays on loopback, or in a network namespace made for
+it.
 */
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod fake;
+#[path = "bench/floor.rs"]
+mod floor;
 #[path = "bench/growth.rs"]
 mod growth;
 #[path = "bench/many.rs"]
@@ -44,6 +46,7 @@ fn main() -> io::Result<()> {
     let ours = PathBuf::from(first);
     let mut out = io::stdout().lock();
     whole_runs::whole_runs(&mut out, &ours)?;
+    floor::floor(&mut out, &ours)?;
     paces::paces(&mut out)?;
     growth::growth(&mut out, &ours)?;
     memory::memory(&mut out, &ours)?;

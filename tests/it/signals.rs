@@ -30,7 +30,8 @@ const ENDING: [(Signal, &str); 8] = [
     (Signal::VTALARM, "SIGVTALRM"),
     (Signal::PROF, "SIGPROF"),
 ];
-/// Those that end it with an exit code: all but the last would leave a core dump, with the key in it.
+/// Those that end it with an exit code: all but the last would leave a core dump, with the key in
+/// it.
 const CODES: [(Signal, &str, i32); 6] = [
     (Signal::QUIT, "SIGQUIT", 131),
     (Signal::XCPU, "SIGXCPU", 152),

@@ -1,0 +1,133 @@
+/*! What repeats to the digit: the instructions of a run, where valgrind is installed, and the private
+memory of a wait, as root, since the program's memory is closed to others. Both over TLS. */
+
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::fake::api::{Api, Scenario, TOKEN};
+use crate::fake::server::Server;
+use crate::fake::tls::Authority;
+
+/// Where Debian and its kin keep the CAs of the system.
+const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// Until the wait has settled.
+const SETTLED: Duration = Duration::from_millis(2500);
+
+/// The table.
+pub fn floor(out: &mut impl Write, ours: &Path) -> io::Result<()> {
+    let authority = Authority::new();
+    let files = Files::new(&authority)?;
+    let run = serve(&authority, Scenario::default())?;
+    writeln!(out, "\nOver TLS, with a certificate of P-256")?;
+    for (name, bundle) in [("a run", &files.own), ("with a system bundle", &files.all)] {
+        let count = instructions(command(ours, &run, bundle));
+        let count = count.unwrap_or_else(|| "not counted: valgrind is not installed".to_owned());
+        writeln!(out, "{:<26}{count:>12} instructions", name)?;
+    }
+    let takes = Duration::from_secs(60);
+    let wait = serve(
+        &authority,
+        Scenario {
+            takes,
+            ..Scenario::default()
+        },
+    )?;
+    let memory = private_memory(command(ours, &wait, &files.own))?;
+    let memory = memory.unwrap_or_else(|| "not told: needs root".to_owned());
+    writeln!(out, "{:<26}{memory:>12} private KB", "a wait")
+}
+
+/// The bundles of CAs, until the table is there.
+struct Files {
+    own: PathBuf,
+    /// The system's CAs as well.
+    all: PathBuf,
+}
+
+impl Files {
+    fn new(authority: &Authority) -> io::Result<Files> {
+        let path = |name: &str| {
+            let name = format!("relevance-run-bench-{}-{name}", std::process::id());
+            env::temp_dir().join(name)
+        };
+        let files = Files {
+            own: path("own.pem"),
+            all: path("all.pem"),
+        };
+        fs::write(&files.own, &authority.pem)?;
+        let system = fs::read_to_string(SYSTEM_BUNDLE).unwrap_or_default();
+        fs::write(&files.all, system + &authority.pem)?;
+        Ok(files)
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        for path in [&self.own, &self.all] {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn serve(authority: &Authority, scenario: Scenario) -> io::Result<Server> {
+    let api = Api::new(scenario);
+    let tls = authority.server(&["localhost"], false);
+    Server::on("127.0.0.1:0", Some(tls), move |request| {
+        api.answer(&request)
+    })
+}
+
+/// The arguments and the environment of a run; the program comes first.
+fn command(ours: &Path, server: &Server, bundle: &Path) -> Command {
+    let mut command = Command::new(ours);
+    let url = format!("https://localhost:{}/latest", server.address.port());
+    command
+        .args(["--interval", "500ms", "Hello"])
+        .env_clear()
+        .env("RELEVANCE_BASE_URL", url)
+        .env("RELEVANCE_AUTH_TOKEN", TOKEN)
+        .env("RELEVANCE_AGENT_ID", "demo-agent")
+        .env("SSL_CERT_FILE", bundle)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
+
+/// What callgrind collects.
+fn instructions(plain: Command) -> Option<String> {
+    let mut command = Command::new("valgrind");
+    command
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .env_clear()
+        .env("PATH", env::var_os("PATH")?);
+    for (name, value) in plain.get_envs() {
+        command.env(name, value?);
+    }
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    let report = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = report.lines().find(|line| line.contains("Collected"))?;
+    Some(line.rsplit(' ').next()?.to_owned())
+}
+
+/// The private memory of a command that waits.
+fn private_memory(mut command: Command) -> io::Result<Option<String>> {
+    let mut child = command.stderr(Stdio::null()).spawn()?;
+    thread::sleep(SETTLED);
+    let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", child.id()));
+    child.kill()?;
+    child.wait()?;
+    let rollup = rollup.unwrap_or_default();
+    let line = rollup
+        .lines()
+        .find(|line| line.starts_with("Private_Dirty"));
+    Ok(line
+        .and_then(|line| line.split_whitespace().nth(1))
+        .map(ToOwned::to_owned))
+}
