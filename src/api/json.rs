@@ -40,13 +40,13 @@ pub fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
         return None;
     }
     let mut found = None;
-    let visit = |item: Item<'a>| {
+    let mut visit = |item: Item<'a>| {
         if item.key.as_deref() == Some(name.as_bytes()) {
             found = Some(item.value);
         }
     };
     serde_json::Deserializer::from_str(object.get())
-        .deserialize_any(Items(visit))
+        .deserialize_any(Items(&mut visit))
         .ok()?;
     found.filter(|value| value.get() != "null")
 }
@@ -65,13 +65,13 @@ pub fn for_each<'a>(list: Option<&'a RawValue>, mut act: impl FnMut(&'a RawValue
     let Some(list) = list else {
         return;
     };
-    let visit = |item: Item<'a>| {
+    let mut visit = |item: Item<'a>| {
         if item.key.is_none() {
             act(item.value);
         }
     };
     // An item that is passed on has been read: what an error would say is that there are no more.
-    let _ = serde_json::Deserializer::from_str(list.get()).deserialize_any(Items(visit));
+    let _ = serde_json::Deserializer::from_str(list.get()).deserialize_any(Items(&mut visit));
 }
 
 /// Whether a value is a list with something in it.
@@ -151,17 +151,18 @@ struct Item<'a> {
     value: &'a RawValue,
 }
 
-/// Calls its function with each item of a list, or with each member of an object.
-struct Items<F>(F);
+/// Calls its function with each item of a list, or with each member of an object. The function is
+/// behind a pointer, so that the parser is there once and not once for each.
+struct Items<'f, 'a>(&'f mut dyn FnMut(Item<'a>));
 
-impl<'a, F: FnMut(Item<'a>)> Visitor<'a> for Items<F> {
+impl<'a> Visitor<'a> for Items<'_, 'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list or an object")
     }
 
-    fn visit_map<A: MapAccess<'a>>(mut self, mut members: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some(key) = members.next_key_seed(Name)? {
             let value = members.next_value()?;
             (self.0)(Item {
@@ -172,7 +173,7 @@ impl<'a, F: FnMut(Item<'a>)> Visitor<'a> for Items<F> {
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'a>>(mut self, mut items: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'a>>(self, mut items: A) -> Result<(), A::Error> {
         while let Some(value) = items.next_element()? {
             (self.0)(Item { key: None, value });
         }
