@@ -91,9 +91,9 @@ fn it_leaves_no_core_file() {
 
     let api = Script::run().poll(Reply::hang()).start();
     let running = waiting(&api, &folder);
-    // What nobody can catch for the sake of a message.
-    kill_process(running.pid(), Signal::ABORT).unwrap();
-    running.wait().stopped_by(Signal::ABORT);
+    // What is not caught for the sake of a message.
+    kill_process(running.pid(), Signal::FPE).unwrap();
+    running.wait().stopped_by(Signal::FPE);
     assert_eq!(folder.names(), ["log", "relevance-run"]);
 }
 
