@@ -33,8 +33,6 @@ fn what_cannot_be_attached_is_refused_before_anything_is_sent() {
     let good = folder.file("good.txt", "text");
     let fifo = folder.0.join("fifo");
     rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
-    let looped = folder.0.join("loop");
-    symlink(&looped, &looped).unwrap();
     let dangling = folder.0.join("dangling");
     symlink(folder.0.join("nothing"), &dangling).unwrap();
     let irregular = "it is not a regular file; write it to a file first";
@@ -52,7 +50,6 @@ fn what_cannot_be_attached_is_refused_before_anything_is_sent() {
         ("/dev/stdin".into(), irregular),
         (folder.0.join("missing"), "No such file or directory"),
         (dangling, "No such file or directory"),
-        (looped, "Too many levels of symbolic links"),
         (good.join("below"), "Not a directory"),
         (
             sized(&folder, "large", 100_000_001),

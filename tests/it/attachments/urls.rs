@@ -75,7 +75,7 @@ fn a_hostile_upload_url_is_refused() {
 fn another_port_of_this_machine_is_fine() {
     let folder = Folder::new();
     let file = folder.file("a.txt", "text");
-    for name in ["127.0.0.1", "localhost", "LOCALHOST"] {
+    for name in ["127.0.0.1", "localhost"] {
         let storage = storage();
         let port = storage.server.address.port();
         let url = format!("http://{name}:{port}/1");
