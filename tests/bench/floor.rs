@@ -1,5 +1,5 @@
-/*! What repeats to the digit: the instructions of a run, where valgrind is installed, and the private
-memory of a wait, as root, since the program's memory is closed to others. Both over TLS. */
+/*! What repeats to the digit: the instructions of a run, where valgrind is installed, and the
+private memory of a wait, as root, since the program's memory is closed to others. Both over TLS. */
 
 use std::env;
 use std::fs;

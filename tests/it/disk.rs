@@ -145,14 +145,14 @@ fn a_record_that_failed_is_written_at_the_end() {
         .start();
     // The claim, the announcement, then the record: at the reply, and before the first poll.
     let options = format!(
-        "-P '{}' -e inject=pwrite64:error=EIO:when=3..4",
+        "-P '{}' -e inject=pwrite64:error=ENOSPC:when=3..4",
         file.display()
     );
     let wait = || api.wait_for_requests(2);
     let output = ended_after(traced(with_file(&api, &file), &options), wait, Signal::TERM);
     output.stopped_by(Signal::TERM);
     let warning = format!(
-        "warning: cannot write --run-file {}: Input/output error; run studio-1/job-1 has started \
+        "warning: cannot write --run-file {}: No space left on device; run studio-1/job-1 has started \
          but is not recorded, so keep this id to resume it",
         file.display()
     );

@@ -142,11 +142,18 @@ fn survive(message: &'static str, target: Target, failure: &Failure) {
 /// blamed.
 fn assert_names_the_file(failure: &Failure, output: &Output, context: &str) {
     let reason = failure.fault.1;
+    // musl has shorter words for two of them.
+    let short = match reason {
+        "Input/output error" => "I/O error",
+        "Disk quota exceeded" => "Quota exceeded",
+        other => other,
+    };
     let is_said = output.stderr.lines().any(|line| {
         let files = ["use --run-file ", "write --run-file ", "write --output "];
         let result = ["cannot write the result to "];
         let mut files = files.iter().chain(&result);
-        line.contains(reason) && files.any(|file| line.contains(file))
+        let has_reason = line.contains(reason) || line.contains(short);
+        has_reason && files.any(|file| line.contains(file))
     });
     assert!(is_said, "{context}");
     for part in ["cannot reach", "network", "RELEVANCE_"] {
