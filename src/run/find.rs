@@ -2,7 +2,6 @@
 trigger again is not. */
 
 use super::api::{Api, is_transient};
-
 use super::origin::{Kind, MessageDigest, Name, Origin};
 use super::task::requests::{VIEW_BODY, view_path};
 use super::trigger::can_be_shown;
@@ -242,8 +241,7 @@ impl<'a> Search<'a> {
 }
 
 /// Whether the last message of a user is this one, and newer than the command. Clocks differ, so
-/// the
-/// server's is asked, which its reply tells.
+/// the time is the server's, which its reply tells.
 fn is_own_message(reply: &Reply, message: &MessageDigest, began_at: Millis) -> bool {
     let Some(last) = parse_last_user_message(&reply.body) else {
         return false;
