@@ -80,7 +80,7 @@ impl Command<'_> {
         let (wait, run_file) = (args.wait, args.run_file.clone());
         let draft = Draft::read(args, self.settings, self.session())?;
         self.note_agent(None);
-        let began_at = self.began_at();
+        let began_at = Millis::at(self.session().started_at);
         let mut origin = draft.origin(Some(began_at));
         let earlier = match run_file {
             Some(path) => self.claim(&path, &draft, &mut origin)?,
@@ -105,12 +105,6 @@ impl Command<'_> {
             is_tool: matches!(origin.kind, Kind::Tool(_)),
         };
         wait_for_end(self.api, target, self.interval)
-    }
-
-    /// When this command began, by this machine's clock.
-    fn began_at(&self) -> Millis {
-        let elapsed = self.session().started_at.elapsed().as_millis() as i64;
-        Millis(Millis::now().0 - elapsed)
     }
 
     /// Claims the run file, and finds out what an earlier process did for this request.

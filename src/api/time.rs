@@ -1,6 +1,6 @@
 /*! The server's time, as its replies write it: the `Date` header, and the dates of messages. */
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -17,6 +17,12 @@ impl Millis {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// When a moment of this process was, by this machine's clock of now.
+    pub fn at(moment: Instant) -> Millis {
+        let elapsed = moment.elapsed().as_millis() as i64;
+        Millis(Millis::now().0 - elapsed)
     }
 
     /// `Thu, 26 Nov 2026 13:26:00 GMT`, as the header `Date` has it.

@@ -59,13 +59,12 @@ impl<'a> TaskWatch<'a> {
         origin: Option<Origin>,
         interval: Option<Duration>,
     ) -> TaskWatch<'a> {
-        let elapsed = api.session.started_at.elapsed().as_millis() as i64;
         let was_waiting = api.session.known().waits_for_person().is_some();
         TaskWatch {
             api,
             task,
             origin,
-            began_at: Millis(Millis::now().0 - elapsed),
+            began_at: Millis::at(api.session.started_at),
             followed_since: Instant::now(),
             interval,
             failed_looks: 0,
