@@ -27,12 +27,12 @@ where:
 	@echo $(BINARY)
 
 demo: build ## run the program against an embedded fake API; no account is needed
-	@cargo build --quiet --locked --example fake-api
-	@$(TARGET_DIR)/debug/examples/fake-api -- sh -c '$(BINARY) --verbose "Hello, who is there?"; echo "exit code: $$?"'
+	@cargo build --quiet --locked --package fake-api
+	@$(TARGET_DIR)/debug/fake-api -- sh -c '$(BINARY) --verbose "Hello, who is there?"; echo "exit code: $$?"'
 
 test: $(BUILT) ## run the test suite against the release binary, or BINARY=path
 	@grep -qs '[[:space:]]localhost' /etc/hosts || { echo "the tests need a line for localhost in /etc/hosts" >&2; exit 1; }
-	RELEVANCE_RUN=$(abspath $(BINARY)) RUST_TEST_THREADS=48 cargo test --locked
+	RELEVANCE_RUN=$(abspath $(BINARY)) RUST_TEST_THREADS=48 cargo test --locked --workspace
 
 isolated: $(BUILT) ## run the isolation and crash tests (needs root and strace; BINARY=path)
 	cargo test --locked --no-run
@@ -48,12 +48,12 @@ recipes: build ## run the example recipes with the real tools that this machine 
 	.ci/recipes $(abspath $(BINARY)) $(TARGET_DIR)/recipes
 
 check: ## check formatting and lints
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 fake-api: ## serve the fake API; prints what to paste into another shell, and what can be rehearsed
 	@test ! -x $(BINARY) || echo 'export PATH=$(dir $(abspath $(BINARY))):$$PATH'
-	@cargo run --quiet --locked --example fake-api
+	@cargo run --quiet --locked --package fake-api
 
 bench: build ## benchmark against curl, Python requests and the vendor's SDK (PYTHON=python3)
 	@cargo build --quiet --locked --example bench

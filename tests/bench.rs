@@ -7,7 +7,6 @@ it.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod fake;
 #[path = "bench/floor.rs"]
 mod floor;
 #[path = "bench/growth.rs"]

@@ -4,14 +4,15 @@ private memory of a wait, as root, since the program's memory is closed to other
 use std::env;
 use std::fs;
 use std::io::{self, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::fake::api::{Api, Scenario, TOKEN};
-use crate::fake::server::Server;
-use crate::fake::tls::Authority;
+use fake::api::{Api, Scenario, TOKEN};
+use fake::server::Server;
+use fake::tls::Authority;
 
 /// Where Debian and its kin keep the CAs of the system.
 const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -20,7 +21,7 @@ const SETTLED: Duration = Duration::from_millis(2500);
 
 /// The table.
 pub fn floor(out: &mut impl Write, ours: &Path) -> io::Result<()> {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let files = Files::new(&authority)?;
     let run = serve(&authority, Scenario::default())?;
     writeln!(out, "\nOver TLS, with a certificate of P-256")?;
@@ -77,7 +78,7 @@ impl Drop for Files {
 fn serve(authority: &Authority, scenario: Scenario) -> io::Result<Server> {
     let api = Api::new(scenario);
     let tls = authority.server(&["localhost"], false);
-    Server::on("127.0.0.1:0", Some(tls), move |request| {
+    Server::over_tls(TcpListener::bind("127.0.0.1:0")?, tls, move |request| {
         api.answer(&request)
     })
 }

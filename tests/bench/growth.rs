@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use crate::fake::api::TOKEN;
-use crate::fake::server::{Reply, Server};
+use fake::api::TOKEN;
+use fake::server::{Reply, Server};
 
 /// What polls cost beside the loop that fetches the full list each time, which is what `-vv` does.
 pub fn growth(out: &mut impl Write, ours: &Path) -> io::Result<()> {
@@ -63,7 +63,7 @@ fn waiting(
     let list = json!({"type": "inprogress", "updates": vec![update; history]}).to_string();
     let [polls, short, bytes] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
     let counters = (Arc::clone(&polls), Arc::clone(&short), Arc::clone(&bytes));
-    let server = Server::on("127.0.0.1:0", None, move |request| {
+    let server = Server::on("127.0.0.1:0", move |request| {
         if request.method == "POST" {
             return Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": "j"}}));
         }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::fake::api::TOKEN;
-use crate::fake::server::{Reply, Server};
+use fake::api::TOKEN;
+use fake::server::{Reply, Server};
 
 /// What a waiting run costs on a machine that has hundreds of them, and what that makes of more,
 /// on paper.
@@ -54,7 +54,7 @@ pub fn many(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     ] {
         let requests = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&requests);
-        let server = Server::on("127.0.0.1:0", None, move |request| {
+        let server = Server::on("127.0.0.1:0", move |request| {
             counted.fetch_add(1, Ordering::SeqCst);
             match request.method.as_str() {
                 "POST" => Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": "j"}})),

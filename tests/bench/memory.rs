@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::fake::api::TOKEN;
-use crate::fake::server::{Reply, Server};
+use fake::api::TOKEN;
+use fake::server::{Reply, Server};
 
 /// The peak of memory for a reply of 40 MiB, as the run's result or as what is wrong with it.
 pub fn memory(out: &mut impl Write, ours: &Path) -> io::Result<()> {
@@ -38,7 +38,7 @@ pub fn memory(out: &mut impl Write, ours: &Path) -> io::Result<()> {
         ("a page of a a a", many("a ")),
     ] {
         let is_page = name.starts_with("a page");
-        let server = Server::on("127.0.0.1:0", None, move |request| {
+        let server = Server::on("127.0.0.1:0", move |request| {
             match (request.method.as_str(), is_page) {
                 ("POST", false) => {
                     Reply::json(200, json!({"job_info": {"studio_id": "s", "job_id": "j"}}))

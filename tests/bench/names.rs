@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +10,11 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::fake::api::TOKEN;
-use crate::fake::names::{Answer, serve as serve_names};
-use crate::fake::server::{Reply, Server};
-use crate::fake::tls::Authority;
 use crate::whole_runs::{Client, clients};
+use fake::api::TOKEN;
+use fake::names::{Answer, serve as serve_names};
+use fake::server::{Reply, Server};
+use fake::tls::Authority;
 
 /// Look-ups and a dead address need a name server of their own, and so a network namespace.
 pub fn names(out: &mut impl Write, ours: &Path) -> io::Result<()> {
@@ -59,14 +60,14 @@ pub fn isolated(ours: &Path) -> io::Result<()> {
         ),
         _ => Answer::Unknown,
     });
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let ca = env::temp_dir().join(format!("relevance-run-bench-{}.pem", std::process::id()));
     std::fs::write(&ca, &authority.pem)?;
     let serve = |address: &str, last: usize| {
         let polls = AtomicUsize::new(0);
-        Server::on(
-            address,
-            Some(authority.server(&["api.bench", "dead.bench"], false)),
+        Server::over_tls(
+            TcpListener::bind(address)?,
+            authority.server(&["api.bench", "dead.bench"], false),
             move |request| {
                 if request.method == "POST" {
                     return Reply::json(

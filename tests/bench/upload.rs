@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::fake::api::TOKEN;
-use crate::fake::server::{Reply, Request, Server};
-use crate::fake::tls::Authority;
+use fake::api::TOKEN;
+use fake::server::{Reply, Request, Server};
+use fake::tls::Authority;
 
 const SIZE: u64 = 90_000_000;
 /// Each row is the median of so many runs.
@@ -51,7 +51,7 @@ impl Files {
         };
         let files = Files {
             attached: path("90.bin"),
-            authority: Authority::new(),
+            authority: Authority::generate(),
             pem: path("ca.pem"),
         };
         File::create(&files.attached)?.set_len(SIZE)?;
@@ -74,7 +74,7 @@ fn median_run(ours: &Path, files: &Files, has_file: bool) -> io::Result<[f64; 3]
     let url = format!("https://localhost:{}", listener.local_addr()?.port());
     let tls = files.authority.server(&["localhost"], false);
     let place = url.clone();
-    let _server = Server::of(listener, Some(tls), move |request| answer(&request, &place))?;
+    let _server = Server::over_tls(listener, tls, move |request| answer(&request, &place))?;
     let mut runs = Vec::new();
     for _ in 0..ROUNDS {
         let mut command = Command::new(env::current_exe()?);

@@ -2,15 +2,16 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::fake::api::{Api, Scenario, TOKEN};
-use crate::fake::server::Server;
-use crate::fake::tls::Authority;
 use crate::tunnel::Tunnel;
+use fake::api::{Api, Scenario, TOKEN};
+use fake::server::Server;
+use fake::tls::Authority;
 
 /// Rounds of the first table; every client runs once in each.
 const ROUNDS: usize = 7;
@@ -41,15 +42,15 @@ const COLUMNS: [&str; 7] = [
 pub fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     let (clients, missing) = clients(ours);
     let host = format!("api-{REGION}.stack.tryrelevance.com");
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let ca = env::temp_dir().join(format!("relevance-run-bench-{}.pem", std::process::id()));
     std::fs::write(&ca, &authority.pem)?;
     let api = Api::new(Scenario::default());
     let requests = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&requests);
-    let server = Server::on(
-        "127.0.0.1:0",
-        Some(authority.server(&["localhost", &host], false)),
+    let server = Server::over_tls(
+        TcpListener::bind("127.0.0.1:0")?,
+        authority.server(&["localhost", &host], false),
         move |request| {
             counted.fetch_add(1, Ordering::SeqCst);
             api.answer(&request)

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 pub use super::http::{Reply, Request, Step};
@@ -29,34 +30,35 @@ struct Shared {
 }
 
 impl Server {
-    /// Serves on this address, over TLS if a configuration is given; port 0 is a free one.
+    /// Serves on this address; port 0 is a free one.
     pub fn on(
         address: &str,
-        tls: Option<Arc<ServerConfig>>,
         answer: impl Fn(Request) -> Reply + Send + Sync + 'static,
     ) -> io::Result<Server> {
-        Server::of(TcpListener::bind(address)?, tls, answer)
+        Server::of(TcpListener::bind(address)?, answer)
     }
 
     /// The same, on a socket that is there already.
     pub fn of(
         listener: TcpListener,
-        tls: Option<Arc<ServerConfig>>,
         answer: impl Fn(Request) -> Reply + Send + Sync + 'static,
     ) -> io::Result<Server> {
-        Server::raw(listener, move |stream, connection, shared| match &tls {
-            Some(config) => {
-                let session =
-                    ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
-                serve(
-                    StreamOwned::new(session, stream.try_clone()?),
-                    &stream,
-                    connection,
-                    shared,
-                    &answer,
-                )
-            }
-            None => serve(stream.try_clone()?, &stream, connection, shared, &answer),
+        Server::raw(listener, move |stream, connection, shared| {
+            serve(stream.try_clone()?, &stream, connection, shared, &answer)
+        })
+    }
+
+    /// The same, over TLS.
+    #[cfg(feature = "tls")]
+    pub fn over_tls(
+        listener: TcpListener,
+        config: Arc<ServerConfig>,
+        answer: impl Fn(Request) -> Reply + Send + Sync + 'static,
+    ) -> io::Result<Server> {
+        Server::raw(listener, move |stream, connection, shared| {
+            let session = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
+            let tls = StreamOwned::new(session, stream.try_clone()?);
+            serve(tls, &stream, connection, shared, &answer)
         })
     }
 

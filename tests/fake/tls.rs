@@ -13,7 +13,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    pub fn new() -> Authority {
+    pub fn generate() -> Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::command::relevance_run;
-use crate::fake::server::Reply;
 use crate::script::{Script, Scripted, answered, in_progress, poll};
+use fake::server::Reply;
 
 /// An API whose run ends with this `chain-success` update's `output`, written to the letter.
 pub fn ending_in(output: &str) -> Scripted {

@@ -13,10 +13,10 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::command::{Trusted, relevance_run, send_signal, wait_within};
-use crate::fake::server::{Reply, Server, Step};
 use crate::lines::body_size;
 use crate::script::{Script, Scripted, answered, metadata, triggered};
 use crate::tunnel;
+use fake::server::{Reply, Server, Step};
 
 /// Exit 5 with this one line, of which `what` is the beginning; and there is no second trigger.
 #[track_caller]

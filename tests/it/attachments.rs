@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::command::{Cmd, Folder, bare, relevance_run};
-use crate::fake::api::{Api, Scenario, TOKEN as DEMO_TOKEN};
-use crate::fake::server::{Reply, Server};
 use crate::message::refuses;
 use crate::script::{Kind, Script, Scripted, TOKEN, answered, triggered, upload_url};
+use fake::api::{Api, Scenario, TOKEN as DEMO_TOKEN};
+use fake::server::{Reply, Server};
 
 /// How an upload ends before its time.
 mod ends;
@@ -275,7 +275,7 @@ fn the_documented_api_takes_it() {
     }));
     let answering = Arc::clone(&documented);
     let answer = move |request| answering.answer(&request);
-    let server = Server::on("127.0.0.1:0", None, answer).unwrap();
+    let server = Server::on("127.0.0.1:0", answer).unwrap();
     let folder = Folder::new();
     let file = folder.file("a.txt", "abc");
     let command = bare()

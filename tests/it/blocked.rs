@@ -14,10 +14,10 @@ use rustix::termios::{Action, tcflow};
 
 use crate::command::{Cmd, Folder, bare, relevance_run, send_signal, wait_within};
 use crate::delivery::assert_text;
-use crate::fake::server::Reply;
 use crate::lines::RESUME;
 use crate::script::{Script, Scripted, answered, in_progress, metadata};
 use crate::terminal::Screen;
+use fake::server::Reply;
 
 const RUN: &str = "studio-1/job-1";
 /// What a signal or the deadline may take.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::command::{Cmd, relevance_run, wait_within};
-use crate::fake::api::{Api, Scenario, TOKEN as DEMO_TOKEN};
-use crate::fake::server::{Reply, Server, Step};
 use crate::lines::body_size;
 use crate::script::{Script, Scripted};
+use fake::api::{Api, Scenario, TOKEN as DEMO_TOKEN};
+use fake::server::{Reply, Server, Step};
 
 const KEY_MATCHES: &str =
     "check that the API key is valid and that its project and RELEVANCE_REGION match";
@@ -288,7 +288,7 @@ fn it_goes_with_few_other_options() {
 #[test]
 fn the_fake_api_answers_a_check() {
     let api = Api::new(Scenario::default());
-    let server = Server::on("127.0.0.1:0", None, move |request| api.answer(&request)).unwrap();
+    let server = Server::on("127.0.0.1:0", move |request| api.answer(&request)).unwrap();
     let unused = Script::new().start();
     let url = format!("http://{}", server.address);
     let command = || {

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::fake::tls::Authority;
 use crate::script::{Script, Scripted, TOKEN, answered};
+use fake::tls::Authority;
 
 /// Longer than anything takes on a machine that is not overloaded; a command that runs on is killed
 /// and fails.
@@ -368,7 +368,7 @@ pub struct Trusted {
 
 impl Trusted {
     pub fn new() -> Trusted {
-        let (authority, folder) = (Authority::new(), Folder::new());
+        let (authority, folder) = (Authority::generate(), Folder::new());
         Trusted {
             pem: folder.file("ca.pem", &authority.pem),
             authority,

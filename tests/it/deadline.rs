@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::command::{Cmd, Output, relevance_run};
-use crate::fake::server::{Reply, Server, Step};
 use crate::lines::RESUME;
 use crate::script::{Script, answered, in_progress};
+use fake::server::{Reply, Server, Step};
 
 /// A listener whose queue is full, so that a further connection is never made.
 pub struct FullQueue {

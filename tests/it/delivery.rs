@@ -11,10 +11,10 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use serde_json::json;
 
 use crate::command::{Cmd, Folder, Output, bare, relevance_run, wait_within};
-use crate::fake::api::Scenario;
 use crate::faked::faked;
 use crate::lines::RESUME;
 use crate::script::{Script, Scripted, answered, poll, triggered};
+use fake::api::Scenario;
 
 /// A text that was collected from standard error is these lines.
 #[track_caller]

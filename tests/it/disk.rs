@@ -9,10 +9,10 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process};
 
 use crate::command::{Cmd, Folder, Output, relevance_run};
-use crate::fake::server::Reply;
 use crate::isolated::{PATH, last_child, without_strace};
 use crate::lines::RESUME;
 use crate::script::{Script, Scripted, answered};
+use fake::server::Reply;
 
 /// The command under strace, with these options of its own.
 fn traced(command: Cmd, options: &str) -> Cmd {

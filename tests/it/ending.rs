@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::command::relevance_run;
-use crate::fake::server::Reply;
 use crate::script::{Kind, Script, answered, poll};
 use crate::waiting::{are_short, forbidden, phase};
+use fake::server::Reply;
 
 #[test]
 fn a_success_ends_the_wait_whatever_the_top_level_type() {

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::fake::api::{Api, Scenario, TOKEN};
-use crate::fake::document;
-use crate::fake::schema;
-use crate::fake::server::{Request, Server};
+use fake::api::{Api, Scenario, TOKEN};
+use fake::document;
+use fake::schema;
+use fake::server::{Request, Server};
 
 /// Conversations, external ids, and the lists.
 mod conversations;
@@ -61,9 +61,7 @@ impl Received {
 fn client(scenario: Scenario) -> Client {
     let api = Arc::new(Api::new(scenario));
     let answering = Arc::clone(&api);
-    let server = Server::on("127.0.0.1:0", None, move |request| {
-        answering.answer(&request)
-    });
+    let server = Server::on("127.0.0.1:0", move |request| answering.answer(&request));
     Client {
         api,
         server: server.unwrap(),

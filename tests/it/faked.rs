@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::command::{Cmd, bare};
-use crate::fake::api::{Api, Scenario, TOKEN};
-use crate::fake::server::{Reply, Request, Server};
+use fake::api::{Api, Scenario, TOKEN};
+use fake::server::{Reply, Request, Server};
 
 pub const RESUME: &str = "relevance-run: resume with: relevance-run";
 /// Where the pages of the fake API's agent are.
@@ -42,9 +42,7 @@ pub fn faked_with(
 ) -> Faked {
     let api = Arc::new(Api::new(scenario));
     let answering = Arc::clone(&api);
-    let server = Server::on("127.0.0.1:0", None, move |request| {
-        answer(&answering, &request)
-    });
+    let server = Server::on("127.0.0.1:0", move |request| answer(&answering, &request));
     Faked {
         api,
         server: server.unwrap(),

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::fake::api::scenario::Scenario;
 use crate::faked::{PAGES, faked};
 use crate::script::{
     Kind, Script, agent_error, agent_message, answered, metadata, poll, user_message,
 };
 use crate::task::{PAGE, WAITING, messages, quick, says_only, silent_end, task_only};
+use fake::api::scenario::Scenario;
 
 #[test]
 fn a_run_that_is_approved_is_followed_to_its_answer() {

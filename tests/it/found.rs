@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::command::{Cmd, Folder};
-use crate::fake::api::scenario::{ExternalIdFilter, Scenario};
-use crate::fake::server::{Reply, Step};
 use crate::faked::{FOUND, Faked, PAGES, faked, faked_with, losing};
 use crate::task::says_only;
+use fake::api::scenario::{ExternalIdFilter, Scenario};
+use fake::server::{Reply, Step};
 
 /// Every way in which a reply gets lost or is none.
 fn ways() -> Vec<(&'static str, Reply)> {

@@ -7,14 +7,14 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::command::Folder;
-use crate::fake::api::scenario::Scenario;
-use crate::fake::server::Reply;
 use crate::faked::{FOUND, PAGES, faked, losing};
 use crate::found::with_file;
 use crate::found_names::{named, turn};
 use crate::pages::AGENT_PAGE;
 use crate::script::{Script, Scripted, answered, conversation, conversations, metadata, triggered};
 use crate::task::{quick, says_only};
+use fake::api::scenario::Scenario;
+use fake::server::Reply;
 
 /// How a process ends while the trigger has no reply.
 #[test]

@@ -8,14 +8,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::command::{Cmd, Folder};
-use crate::fake::api::scenario::{ExternalId, SameExternalId, Scenario};
-use crate::fake::server::Reply;
 use crate::faked::{FOUND, faked, losing};
 use crate::pages::AGENT_PAGE;
 use crate::script::{
     Kind, Script, Scripted, agent_message, conversation, conversations, metadata, user_message,
 };
 use crate::task::{PAGE, messages, quick, says_only};
+use fake::api::scenario::{ExternalId, SameExternalId, Scenario};
+use fake::server::Reply;
 
 /// A trigger that may have started a run.
 pub fn down() -> Reply {

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::command::{Cmd, Folder, relevance_run};
-use crate::fake::server::Reply;
 use crate::found_names::{down, invalid};
 use crate::script::{Script, Scripted, in_progress, success};
 use crate::task::says_only;
+use fake::server::Reply;
 
 fn tool(api: &Scripted) -> Cmd {
     relevance_run(api)

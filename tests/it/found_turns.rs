@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::command::Cmd;
-use crate::fake::api::scenario::Scenario;
-use crate::fake::server::Reply;
 use crate::faked::{FOUND, Faked, PAGES, losing};
 use crate::found_names::{down, not_found_for_good};
 use crate::script::{Kind, Script, agent_message, metadata, user_message};
 use crate::task::{PAGE, clock, messages, quick, says_only};
+use fake::api::scenario::Scenario;
+use fake::server::Reply;
 
 fn continuing(api: &Faked) -> Cmd {
     api.command().args(["-c", "c-1"])

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::command::{Output, relevance_run};
-use crate::fake::server::{Reply, Step};
 use crate::script::{Script, Scripted, answered, poll, triggered};
+use fake::server::{Reply, Step};
 
 const RUN: &str = "studio-1/job-1";
 /// Address space for the whole process, in KiB: a response of 64 MiB and what is made of it, and no

@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command::{Cmd, Folder, Output, Trusted, binary, relevance_run};
-use crate::fake::names::{self, Answer};
-use crate::fake::server::{Reply, Step};
-use crate::fake::tls::Authority;
 use crate::lines::RESUME;
 use crate::script::{Script, Scripted, answered, in_progress, metadata};
+use fake::names::{self, Answer};
+use fake::server::{Reply, Step};
+use fake::tls::Authority;
 
 pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -452,7 +452,7 @@ const RESOLV: (&str, &str) = ("etc/resolv.conf", "nameserver 127.0.0.1\n");
 #[ignore = "needs root"]
 fn an_empty_root_is_enough() {
     name_server();
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let folder = Folder::new();
     let api = over_tls(
         Script::run().poll(in_progress()).poll(answered("Hi!")),
@@ -470,7 +470,7 @@ fn an_empty_root_is_enough() {
 #[ignore = "needs root"]
 fn names_are_looked_up_in_files_and_dns_whatever_nsswitch_says() {
     name_server();
-    let authority = Authority::new();
+    let authority = Authority::generate();
     for (host, hosts) in [("api.test", ""), ("late.test", "127.0.0.1 late.test\n")] {
         let folder = Folder::new();
         let api = over_tls(Script::run().poll(answered("Hi!")), &authority);
@@ -490,7 +490,7 @@ fn names_are_looked_up_in_files_and_dns_whatever_nsswitch_says() {
 fn an_empty_root_has_the_public_authorities_and_no_other() {
     name_server();
     let folder = Folder::new();
-    let api = over_tls(Script::new(), &Authority::new());
+    let api = over_tls(Script::new(), &Authority::generate());
     let output = as_process_1(&api, "api.test", &[RESOLV], &folder.0)
         .arg("Hello")
         .run();

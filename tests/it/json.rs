@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::answer::ending_in;
 use crate::command::{bare, relevance_run};
-use crate::fake::server::Reply;
 use crate::script::{Script, Scripted, answered, in_progress, metadata, poll};
+use fake::server::Reply;
 
 /// Keys in their order and twice, numbers that no machine has, escapes.
 const DELICATE: &str = concat!(

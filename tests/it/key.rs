@@ -6,10 +6,10 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::command::{Folder, Output, bare, relevance_run};
-use crate::fake::server::{Reply, Step};
-use crate::fake::tls::Authority;
 use crate::lines::RESUME;
 use crate::script::{Script, Scripted, TOKEN, answered, poll};
+use fake::server::{Reply, Step};
+use fake::tls::Authority;
 
 const KEY: &str = "sk-0123456789abcdefghij";
 
@@ -135,7 +135,7 @@ fn the_key_is_on_no_command_line_and_in_no_file() {
 /// Nothing is sent before the certificate has verified, the header least of all.
 #[test]
 fn a_server_that_is_not_trusted_is_sent_nothing() {
-    let tls = Authority::new().server(&["localhost"], false);
+    let tls = Authority::generate().server(&["localhost"], false);
     let api = Script::new().tls(tls).start();
     let output = relevance_run(&api).args(["-vv", "Hello"]).run();
     output.exits(4).prints("").never_says(KEY);

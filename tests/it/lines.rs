@@ -1,7 +1,7 @@
 /*! What users read, held line by line. */
 
 use crate::command::Output;
-use crate::fake::server::{Reply, Step};
+use fake::server::{Reply, Step};
 
 const PROGRAM: &str = "relevance-run: ";
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::command::{bare, relevance_run};
-use crate::fake::api::{Api, Scenario, TOKEN};
-use crate::fake::server::{Server, Step};
 use crate::script::{Script, answered, in_progress, metadata};
+use fake::api::{Api, Scenario, TOKEN};
+use fake::server::{Server, Step};
 
 #[test]
 fn two_hundred_processes_each_get_their_own_answer() {
@@ -18,9 +18,7 @@ fn two_hundred_processes_each_get_their_own_answer() {
         ..Scenario::default()
     }));
     let answering = Arc::clone(&api);
-    let server = Server::on("127.0.0.1:0", None, move |request| {
-        answering.answer(&request)
-    });
+    let server = Server::on("127.0.0.1:0", move |request| answering.answer(&request));
     let server = server.unwrap();
     let url = format!("http://{}/latest", server.address);
     let start = |number: usize| {

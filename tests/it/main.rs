@@ -11,10 +11,6 @@ use std::time::{Duration, Instant};
 
 /// The command runner.
 mod command;
-/// The fake API, and the HTTP server below it.
-#[allow(dead_code)]
-#[path = "../fake/mod.rs"]
-mod fake;
 /// The binary against the fake API.
 mod faked;
 /// The scripted API.

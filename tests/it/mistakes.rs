@@ -3,9 +3,9 @@
 use std::thread;
 
 use crate::command::{Cmd, Folder, Trusted, relevance_run};
-use crate::fake::server::Reply;
 use crate::lines::RESUME;
 use crate::script::{Script, TOKEN};
+use fake::server::Reply;
 
 const KEY_MATCHES: &str = "check that the API key is valid and that its project and \
                            RELEVANCE_REGION match (relevance-run --check does)";

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::command::{Cmd, relevance_run};
-use crate::fake::server::Reply;
 use crate::faked::RESUME;
 use crate::script::{Script, Scripted, TOKEN, agent_message, answered, metadata, user_message};
 use crate::task::{PAGE, messages, says_only};
+use fake::server::Reply;
 
 /// The page of the agent of every scripted run.
 pub const AGENT_PAGE: &str = "https://app.relevanceai.com/agents/bcbe5a/project-1/agent-1";

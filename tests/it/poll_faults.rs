@@ -9,10 +9,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::command::relevance_run;
-use crate::fake::server::{Reply, Server, Step};
 use crate::lines::RESUME;
 use crate::script::{Script, answered, in_progress, metadata, triggered};
 use crate::tunnel;
+use fake::server::{Reply, Server, Step};
 
 const RUN: &str = "studio-1/job-1";
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use rustls::{ServerConnection, StreamOwned};
 
 use crate::command::{Trusted, relevance_run};
-use crate::fake::server::Server;
 use crate::script::{Script, answered};
 use crate::tunnel::{Tunnel, read_head};
+use fake::server::Server;
 
 /// Runs with these variables, where `{proxy}` is a proxy that leads to the API and `{dead}` one
 /// that is not there; says whether the proxy was used. The same is asked of curl.

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::command::Folder;
-use crate::fake::server::Reply;
 use crate::faked::RESUME;
 use crate::pages::AGENT_PAGE;
 use crate::script::{Kind, Script, agent_message, metadata, user_message};
 use crate::task::{PAGE, messages, quick, says_only};
+use fake::server::Reply;
 
 /// The reply to its trigger.
 fn queued(conversation: &str) -> Reply {

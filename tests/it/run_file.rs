@@ -10,11 +10,11 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::command::{Cmd, Folder, Output, relevance_run};
-use crate::fake::api::{Scenario, TOKEN};
-use crate::fake::server::{Reply, Step};
 use crate::faked::faked;
 use crate::lines::RESUME;
 use crate::script::{Kind, Script, Scripted, answered, in_progress, poll, triggered};
+use fake::api::{Scenario, TOKEN};
+use fake::server::{Reply, Step};
 
 const RUN: &str = "studio-1/job-1";
 pub const AGENT_PAGE: &str = "https://app.relevanceai.com/agents/bcbe5a/project-1/agent-1";

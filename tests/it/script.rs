@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 
-use crate::fake::server::{Reply, Request, Server};
+use fake::server::{Reply, Request, Server};
 
 mod kind;
 mod replies;
@@ -191,9 +191,12 @@ impl Script {
         }));
         let answering = Arc::clone(&state);
         let answer = move |request| answering.lock().unwrap().answer(request);
-        let server = Server::of(listener, tls, answer).expect("a server");
+        let server = match tls {
+            Some(config) => Server::over_tls(listener, config, answer),
+            None => Server::of(listener, answer),
+        };
         Scripted {
-            server,
+            server: server.expect("a server"),
             state,
             scheme,
         }

@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Value, json};
 
-use crate::fake::server::Reply;
 use crate::fake_api::hold_against_document;
 use crate::script::{self, Kind, Script, Scripted};
+use fake::server::Reply;
 
 /// The head and the body of the reply to a request that begins with `line`.
 fn ask(api: &Scripted, line: &str) -> (String, String) {

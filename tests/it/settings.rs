@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::command::{Cmd, Folder, Trusted, bare, relevance_run};
-use crate::fake::tls::Authority;
 use crate::script::{Script, TOKEN, answered};
 use crate::tunnel::Tunnel;
+use fake::tls::Authority;
 
 /// The variables that make a good environment, for an API that must not be asked.
 const GOOD: [(&str, &str); 3] = [
@@ -373,7 +373,7 @@ fn a_proxy_that_is_not_one() {
 #[test]
 fn a_bundle_of_cas_that_cannot_be_used() {
     let folder = Folder::new();
-    let good = Authority::new().pem;
+    let good = Authority::generate().pem;
     let not_der = "-----BEGIN CERTIFICATE-----\nbm90IERFUg==\n-----END CERTIFICATE-----\n";
     let not_base64 = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";
     let cut_off = good.split_once("-----END").unwrap().0;

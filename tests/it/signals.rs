@@ -10,9 +10,9 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use crate::command::{Cmd, Output, relevance_run, send_signal, wait_within};
 use crate::deadline::FullQueue;
 use crate::delivery::assert_text;
-use crate::fake::server::{Reply, Server};
 use crate::lines::RESUME;
 use crate::script::{Script, answered};
+use fake::server::{Reply, Server};
 
 const RUN: &str = "studio-1/job-1";
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";

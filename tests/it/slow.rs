@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::command::relevance_run;
-use crate::fake::server::{Reply, Server, Step};
 use crate::script::{Script, answered};
+use fake::server::{Reply, Server, Step};
 
 /// Longer than any of these takes.
 const PATIENCE: Duration = Duration::from_secs(240);

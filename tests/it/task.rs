@@ -6,10 +6,10 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::command::{Cmd, Output, relevance_run};
-use crate::fake::api::scenario::{Approval, Scenario};
-use crate::fake::server::Reply;
 use crate::faked::{PAGES, RESUME, faked};
 use crate::script::{Kind, Script, Scripted, answered, in_progress, metadata, triggered};
+use fake::api::scenario::{Approval, Scenario};
+use fake::server::Reply;
 
 /// The page of the task of every scripted run.
 pub const PAGE: &str = "https://app.relevanceai.com/agents/bcbe5a/project-1/agent-1/conversation-1";

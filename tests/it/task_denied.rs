@@ -3,11 +3,11 @@
 use std::thread;
 
 use crate::command::Folder;
-use crate::fake::server::Reply;
 use crate::faked::RESUME;
 use crate::script::{Kind, Script, Scripted, answered, in_progress, metadata};
 use crate::task::{PAGE, quick, says_only, silent_end};
 use crate::task_faults::refused;
+use fake::server::Reply;
 
 /// How often the task was asked for anything.
 fn asked(api: &Scripted) -> usize {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::fake::server::{Reply, Step};
 use crate::faked::RESUME;
 use crate::script::{Kind, agent_message, metadata, user_message};
 use crate::task::{PAGE, messages, quick, says_only, task_only};
+use fake::server::{Reply, Step};
 
 /// The refusal of a request about the task.
 pub fn refused(status: u16) -> Reply {

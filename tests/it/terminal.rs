@@ -17,8 +17,8 @@ use serde_json::json;
 
 use crate::command::{Cmd, relevance_run, send_signal, wait_within};
 use crate::eventually;
-use crate::fake::server::Reply;
 use crate::script::{Script, answered, in_progress, poll};
+use fake::server::Reply;
 
 pub struct Screen {
     master: OwnedFd,

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use crate::command::{Cmd, Folder, relevance_run};
-use crate::fake::tls::Authority;
 use crate::script::{Script, Scripted, answered, in_progress};
+use fake::tls::Authority;
 
 #[test]
 fn the_right_authority_in_ssl_cert_file_works() {
-    let (authority, other) = (Authority::new(), Authority::new());
+    let (authority, other) = (Authority::generate(), Authority::generate());
     let folder = Folder::new();
     // A bundle has more than one.
     let bundle = format!("# a comment\n{}\n{}", other.pem, authority.pem);
@@ -63,7 +63,7 @@ fn does_not_verify(api: &Scripted, pem: Option<&PathBuf>, why: (&str, &str), nex
 
 #[test]
 fn certificates_that_do_not_verify() {
-    let (authority, other) = (Authority::new(), Authority::new());
+    let (authority, other) = (Authority::generate(), Authority::generate());
     let folder = Folder::new();
     let right = folder.file("right.pem", &authority.pem);
     let wrong = folder.file("wrong.pem", &other.pem);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::command::{Cmd, Output, bare, relevance_run};
-use crate::fake::api::{Api, Scenario, TOKEN as DEMO_TOKEN};
-use crate::fake::server::{Reply, Server};
 use crate::message::run_with_endless_input;
 use crate::script::{Kind, Script, Scripted, TOKEN, in_progress, success, tool, tool_triggered};
+use fake::api::{Api, Scenario, TOKEN as DEMO_TOKEN};
+use fake::server::{Reply, Server};
 
 /// How its run ends.
 mod ends;
@@ -50,7 +50,7 @@ impl Documented {
         let api = Arc::new(Api::new(Scenario::default()));
         let answering = Arc::clone(&api);
         let answer = move |request| answering.answer(&request);
-        let server = Server::on("127.0.0.1:0", None, answer).unwrap();
+        let server = Server::on("127.0.0.1:0", answer).unwrap();
         Documented { api, server }
     }
 

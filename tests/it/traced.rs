@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::command::{Cmd, Folder, Output};
-use crate::fake::api::Scenario;
 use crate::faked::{Faked, faked};
+use fake::api::Scenario;
 
 /// A run as usual.
 pub const USUAL: &str = "Hello";

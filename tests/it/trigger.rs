@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::command::{Folder, Trusted, relevance_run, wait_within};
-use crate::fake::server::Server;
 use crate::script::{Script, TOKEN, answered};
+use fake::server::Server;
 
 fn simple() -> Script {
     Script::run().poll(answered("Hi!"))

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::fake::server::Server;
+use fake::server::Server;
 
 pub struct Tunnel {
     pub server: Server,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::command::{Folder, relevance_run};
-use crate::fake::server::Reply;
 use crate::faked::RESUME;
 use crate::script::{Kind, Script, agent_error, agent_message, metadata, user_message};
 use crate::task::{PAGE, clock, messages, quick, says_only, task_only};
+use fake::server::Reply;
 
 fn said(text: &str) -> Value {
     agent_message(text, false)

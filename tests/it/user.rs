@@ -10,8 +10,8 @@ use rustix::process::Signal;
 use rustix::process::kill_process;
 
 use crate::command::{Cmd, Folder, Running, binary, relevance_run};
-use crate::fake::server::Reply;
 use crate::script::{Script, Scripted, TOKEN, answered};
+use fake::server::Reply;
 
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 const BECOME: &str = "setpriv --reuid 65534 --regid 65534 --clear-groups";

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::command::relevance_run;
-use crate::fake::server::Reply;
 use crate::lines::body_size;
 use crate::script::{Script, TOKEN, answered, in_progress, poll, triggered};
+use fake::server::Reply;
 
 /// The whole log of a run.
 #[test]

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::command::relevance_run;
-use crate::fake::server::{Reply, Request};
 use crate::lines::RESUME;
 use crate::script::{Kind, Script, answered, in_progress, metadata, success};
+use fake::server::{Reply, Request};
 
 /// A poll's reply of this type, without updates.
 pub fn phase(kind: &str) -> Reply {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Answer, Api, PROJECT, TOKEN};
-use crate::fake::server::Request;
+use crate::server::Request;
 
 /// The project and the key, verbatim. Tokens with a region at their end are in use as well, and
 /// sent whole.

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::runs::{Conversation, Job, Run};
 use super::scenario::ExternalIdFilter;
 use super::{Answer, Api, PROJECT};
-use crate::fake::clock::iso_date;
-use crate::fake::document::percent_decoded;
-use crate::fake::server::Request;
+use crate::clock::iso_date;
+use crate::document::percent_decoded;
+use crate::server::Request;
 
 impl Api {
     pub(super) fn conversations(&self, request: &Request) -> Answer {

@@ -9,7 +9,7 @@ use super::runs::{Job, Run};
 use super::scenario::Scenario;
 use super::words::Word;
 use super::{Answer, Api};
-use crate::fake::server::Request;
+use crate::server::Request;
 
 /// Which updates a poll asks for.
 struct Wanted {

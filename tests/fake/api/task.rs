@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::runs::{Conversation, Run, Stage, World};
 use super::words::Word;
 use super::{Answer, Api, PROJECT};
-use crate::fake::clock::iso_date;
+use crate::clock::iso_date;
 
 impl Api {
     pub(super) fn task_metadata(&self, agent: &str, conversation: &str) -> Answer {

@@ -12,7 +12,7 @@ use ring::digest::{Context, SHA256};
 use serde_json::{Value, json};
 
 use super::{Answer, Api};
-use crate::fake::server::{Reply, Request, Server, Step};
+use crate::server::{Reply, Request, Server, Step};
 
 /// An upload as it was received, whole or not.
 #[derive(Clone, Debug)]

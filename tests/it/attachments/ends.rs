@@ -10,8 +10,8 @@ use rustix::process::Signal;
 use super::files::sized;
 use super::{DOWNLOAD, attach, no_run, place, storage};
 use crate::command::{Cmd, Folder, relevance_run};
-use crate::fake::server::{Reply, Server};
 use crate::script::{Kind, Script, Scripted, answered, in_progress, triggered, upload_url};
+use fake::server::{Reply, Server};
 
 /// A host that reads no more than `limit` bytes.
 pub fn stalling(limit: u64) -> Server {

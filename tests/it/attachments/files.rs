@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use super::{DOWNLOAD, api, attach, place, storage};
 use crate::command::{Folder, Output, relevance_run};
-use crate::fake::server::{Reply, Server};
 use crate::message::refuses;
 use crate::script::{Kind, Script, Scripted, answered, triggered, upload_url};
+use fake::server::{Reply, Server};
 
 /// A file of so many zeros, which take no place on the disk.
 pub fn sized(folder: &Folder, name: &str, size: u64) -> std::path::PathBuf {
@@ -74,7 +74,7 @@ fn a_hundred_megabytes_are_not_too_much() {
     let (lengths, seen) = mpsc::channel();
     let host = Server::sockets(move |stream| {
         let mut stream = std::io::BufReader::new(stream);
-        let Some(request) = crate::fake::server::Request::read_head(&mut stream, 0)? else {
+        let Some(request) = fake::server::Request::read_head(&mut stream, 0)? else {
             return Ok(());
         };
         let length = request.content_length() as u64;

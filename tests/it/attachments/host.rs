@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{DOWNLOAD, api, attach, no_run, place, storage};
 use crate::command::{Cmd, Folder, Output};
-use crate::fake::server::{Reply, Step};
 use crate::script::{Kind, Script, Scripted, answered, triggered, upload_url};
+use fake::server::{Reply, Step};
 
 fn taken() -> Reply {
     Reply::new(200, &[], "")

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::host::says;
 use super::{DOWNLOAD, attach, no_run};
 use crate::command::Folder;
-use crate::fake::server::Server;
 use crate::script::{Script, answered, triggered, upload_url};
+use fake::server::Server;
 
 /// Reads the head of a request.
 fn head(stream: &mut TcpStream) -> std::io::Result<String> {

@@ -10,9 +10,9 @@ use super::ends::stalling;
 use super::files::sized;
 use super::{DOWNLOAD, attach, no_run, place};
 use crate::command::{Folder, send_signal, wait_within};
-use crate::fake::server::{Reply, Server};
 use crate::script::{Script, answered, in_progress, triggered, upload_url};
 use crate::terminal::Screen;
+use fake::server::{Reply, Server};
 
 /// The lines of `-v`, without the seconds.
 fn log(stderr: &str) -> Vec<String> {

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::host::says;
 use super::{DOWNLOAD, attach, no_run, storage};
 use crate::command::Folder;
-use crate::fake::server::Reply;
 use crate::script::{Script, answered, triggered, upload_url};
+use fake::server::Reply;
 
 #[test]
 fn a_hostile_upload_url_is_refused() {

@@ -2,9 +2,9 @@
 
 use super::{DOWNLOAD, attach, storage};
 use crate::command::{Folder, Trusted};
-use crate::fake::server::Reply;
 use crate::script::{Script, TOKEN, answered, triggered, upload_url};
 use crate::tunnel::Tunnel;
+use fake::server::Reply;
 
 /// To a host with a certificate, as a real one has.
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Client, LONG, client, hold_against_document, message_to_agent, quick, slow};
-use crate::fake::api::scenario::{
+use fake::api::scenario::{
     Busy, ConversationId, ExternalId, ExternalIdFilter, SameExternalId, Scenario,
 };
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::{LONG, client, poll_path, quick, slow};
-use crate::fake::api::Scenario;
+use fake::api::Scenario;
 
 fn updates(reply: &Value) -> Vec<&str> {
     let updates = reply["updates"].as_array().unwrap();

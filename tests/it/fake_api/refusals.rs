@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{client, message_to_agent, quick};
-use crate::fake::api::scenario::{SWITCHES, Scenario};
-use crate::fake::api::{PROJECT, TOKEN};
+use fake::api::scenario::{SWITCHES, Scenario};
+use fake::api::{PROJECT, TOKEN};
 
 const TRIGGER: &str = "POST /latest/agents/trigger";
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Client, message_to_agent, quick};
-use crate::fake::api::words::WORDS;
+use fake::api::words::WORDS;
 
 const TRIGGER: &str = "POST /latest/agents/trigger";
 

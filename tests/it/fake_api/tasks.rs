@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{LONG, client, hold_against_document, quick, slow};
-use crate::fake::api::scenario::{Approval, Scenario};
+use fake::api::scenario::{Approval, Scenario};
 
 fn said(messages: &[(&str, &str)]) -> Vec<(String, String)> {
     messages

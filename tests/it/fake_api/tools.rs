@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA256};
 use serde_json::{Value, json};
 
 use super::{client, quick};
-use crate::fake::api::{PROJECT, Scenario};
+use fake::api::{PROJECT, Scenario};
 
 const TRIGGER: &str = "/studios/tool-1/trigger_async";
 

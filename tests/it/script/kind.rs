@@ -1,6 +1,6 @@
 /*! The kinds of requests, each of which has its own queue of replies. */
 
-use crate::fake::server::Request;
+use fake::server::Request;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fake::server::Reply;
+use fake::server::Reply;
 
 /// A usual reply to the trigger, of the run `studio-1/job-1`.
 pub fn triggered() -> Reply {

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{Documented, RUN, ended, started, tool_run};
 use crate::command::{Folder, relevance_run};
-use crate::fake::server::Reply;
 use crate::script::{Script, in_progress, poll, tool_triggered};
+use fake::server::Reply;
 
 /// Its ends, and what each says: the code and the lines.
 #[test]

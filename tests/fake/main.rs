@@ -5,15 +5,10 @@ with the environment set for it.
 
 `FAKE_API_RECORD` is a file that gets a line for each trigger that was sent: the message, or the
 parameters of a tool, as JSON. Every other variable `FAKE_API_…` sets a switch of the API, listed in
-`fake/api/scenario.rs`: `FAKE_API_TAKES` is how many milliseconds a run takes (1500). A word at the
-start of a message makes its run go another way, listed in `fake/api/words.rs`. Both lists are
+`api/scenario.rs`: `FAKE_API_TAKES` is how many milliseconds a run takes (1500). A word at the
+start of a message makes its run go another way, listed in `api/words.rs`. Both lists are
 printed by `make fake-api`.
 */
-
-#![allow(clippy::unwrap_used)]
-
-#[allow(dead_code)]
-mod fake;
 
 use std::env;
 use std::fs::OpenOptions;
@@ -42,7 +37,7 @@ fn main() -> io::Result<ExitCode> {
     let record = env::var_os(RECORD)
         .map(|path| OpenOptions::new().create(true).append(true).open(path))
         .transpose()?;
-    let server = Server::on("127.0.0.1:0", None, move |request| {
+    let server = Server::on("127.0.0.1:0", move |request| {
         if let (Some(mut record), true) = (record.as_ref(), request.is_trigger()) {
             record.write_all(recorded(&request).as_bytes()).unwrap();
         }
