@@ -3,4 +3,5 @@
 pub mod env;
 pub mod network;
 pub mod region;
+mod roots;
 pub mod settings;

@@ -1,19 +1,16 @@
 /*! What curl's variables mean: the proxy, what goes past it, and the CAs that are trusted. */
 
-use super::env::{OnRead, file, first};
+use super::env::{OnRead, first};
+use super::roots::roots;
 use crate::api::base_url::{SafeUrl, has_sound_port};
 use crate::api::client::Access;
 use crate::api::failure::Route;
 use crate::api::tls::client_config;
 use crate::error::Error;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use std::net::IpAddr;
 use std::sync::Arc;
 use ureq::{Proxy, ProxyProtocol};
-
-const CA_FILE: &str = "SSL_CERT_FILE";
 
 /// How servers are reached.
 pub struct Network {
@@ -80,35 +77,6 @@ fn proxy() -> Result<Option<NamedProxy>, Error> {
              supported)",
         )),
     }
-}
-
-/// The CAs in the file that `SSL_CERT_FILE` points to, or those of Mozilla.
-fn roots(on_read: OnRead) -> Result<RootCertStore, Error> {
-    let Some(pem) = file(CA_FILE, on_read)? else {
-        return Ok(RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        });
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let number = roots.len() + 1;
-        let certificate = certificate.map_err(|_| damaged(number))?;
-        roots.add(certificate).map_err(|_| damaged(number))?;
-    }
-    if roots.is_empty() {
-        return Err(
-            Error::usage(format!("the file in {CA_FILE} contains no certificate"))
-                .next("it must be a PEM bundle of CA certificates"),
-        );
-    }
-    Ok(roots)
-}
-
-fn damaged(number: usize) -> Error {
-    Error::usage(format!(
-        "certificate {number} in the file in {CA_FILE} is damaged"
-    ))
-    .next("copy the PEM bundle of CA certificates again")
 }
 
 /// A proxy as curl writes it: `[http[s]://][USER[:PASSWORD]@]HOST[:PORT]`, by default port 1080, or

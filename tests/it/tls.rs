@@ -10,8 +10,9 @@ use fake::tls::Authority;
 fn the_right_authority_in_ssl_cert_file_works() {
     let (authority, other) = (Authority::generate(), Authority::generate());
     let folder = Folder::new();
-    // A bundle has more than one.
-    let bundle = format!("# a comment\n{}\n{}", other.pem, authority.pem);
+    // A bundle has more than one, and may have names in Latin-1 above them.
+    let mut bundle = b"# Autorit\xe9\n".to_vec();
+    bundle.extend(format!("{}\n{}", other.pem, authority.pem).bytes());
     let pem = folder.file("ca.pem", bundle);
     let api = Script::run()
         .polls(5, in_progress())
