@@ -117,7 +117,8 @@ fn instructions(plain: Command) -> Option<String> {
     Some(line.rsplit(' ').next()?.to_owned())
 }
 
-/// The private memory of a command that waits.
+/// The private memory of a command that waits. Only what no file is behind: the kernel counts the
+/// pages of a binary that was built just now as private too.
 fn private_memory(mut command: Command) -> io::Result<Option<String>> {
     let mut child = command.stderr(Stdio::null()).spawn()?;
     thread::sleep(SETTLED);
@@ -125,9 +126,7 @@ fn private_memory(mut command: Command) -> io::Result<Option<String>> {
     child.kill()?;
     child.wait()?;
     let rollup = rollup.unwrap_or_default();
-    let line = rollup
-        .lines()
-        .find(|line| line.starts_with("Private_Dirty"));
+    let line = rollup.lines().find(|line| line.starts_with("Anonymous"));
     Ok(line
         .and_then(|line| line.split_whitespace().nth(1))
         .map(ToOwned::to_owned))

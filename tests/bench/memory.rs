@@ -36,6 +36,10 @@ pub fn memory(out: &mut impl Write, ours: &Path) -> io::Result<()> {
         ("updates that are {}", updates(many("{},"))),
         ("errors that are {}", errors(many("{},"))),
         ("a page of a a a", many("a ")),
+        (
+            "one error",
+            errors(format!(r#"{{"body":"{}"}},"#, many("x"))),
+        ),
     ] {
         let is_page = name.starts_with("a page");
         let server = Server::on("127.0.0.1:0", move |request| {
@@ -61,7 +65,7 @@ pub fn memory(out: &mut impl Write, ours: &Path) -> io::Result<()> {
         let text = String::from_utf8(output.stdout).unwrap();
         let peak: f64 = text.split_whitespace().nth(1).unwrap().parse().unwrap();
         let peak = peak / 1024.0;
-        writeln!(out, "{name:<26}{peak:>10.0}{:>10.1}", peak / 40.0)?;
+        writeln!(out, "{name:<26}{peak:>10.0}{:>10.2}", peak / 40.0)?;
     }
     Ok(())
 }
