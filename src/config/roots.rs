@@ -48,34 +48,33 @@ struct Damaged {
 /// The certificates of a bundle. Whatever stands between them is passed over.
 fn parse(pem: &str) -> Result<RootCertStore, Damaged> {
     let mut roots = RootCertStore::empty();
-    let mut certificate: Option<String> = None;
+    // Both are used again for each certificate: memory of its own for each would take longer to
+    // have than to fill.
+    let (mut base64, mut der) = (String::new(), Vec::new());
+    let mut is_inside = false;
     for line in pem.split('\n').map(str::trim_ascii) {
-        match &mut certificate {
-            None if line == BEGIN => certificate = Some(String::new()),
-            None => (),
-            Some(base64) if line == END => {
-                add(&mut roots, base64)?;
-                certificate = None;
-            }
-            Some(base64) => base64.push_str(line),
+        if !is_inside {
+            is_inside = line == BEGIN;
+        } else if line == END {
+            let number = roots.len() + 1;
+            BASE64_STANDARD
+                .decode_vec(&base64, &mut der)
+                .map_err(|_| Damaged { number })?;
+            roots
+                .add(CertificateDer::from(der.as_slice()))
+                .map_err(|_| Damaged { number })?;
+            base64.clear();
+            der.clear();
+            is_inside = false;
+        } else {
+            base64.push_str(line);
         }
     }
-    match certificate {
-        Some(_cut_off) => Err(Damaged {
-            number: roots.len() + 1,
-        }),
-        None => Ok(roots),
+    if is_inside {
+        let number = roots.len() + 1;
+        return Err(Damaged { number });
     }
-}
-
-fn add(roots: &mut RootCertStore, base64: &str) -> Result<(), Damaged> {
-    let number = roots.len() + 1;
-    let der = BASE64_STANDARD
-        .decode(base64)
-        .map_err(|_| Damaged { number })?;
-    roots
-        .add(CertificateDer::from(der))
-        .map_err(|_| Damaged { number })
+    Ok(roots)
 }
 
 #[cfg(test)]
