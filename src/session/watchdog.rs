@@ -15,14 +15,15 @@ use signal_hook::consts::{
     SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
 use signal_hook::flag;
-use signal_hook::low_level::{emulate_default_handler, pipe};
-use std::fs;
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
+use signal_hook::low_level::emulate_default_handler;
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::panic;
 use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -62,22 +63,18 @@ pub fn start(session: &Arc<Session>) -> Result<(), Error> {
 }
 
 fn begin(session: &Arc<Session>) -> io::Result<()> {
-    let (mut wakes, wake) = UnixStream::pair()?;
-    let caught = Arc::new(AtomicUsize::new(0));
     let ignored = ignored_mask();
-    for signal in SIGNALS.into_iter().chain(MORE_SIGNALS) {
-        if ignored & (1 << (signal - 1)) == 0 {
-            flag::register_usize(signal, Arc::clone(&caught), signal as usize)?;
-            pipe::register(signal, wake.try_clone()?)?;
-        }
-    }
+    let signals = SIGNALS
+        .into_iter()
+        .chain(MORE_SIGNALS)
+        .filter(|signal| ignored & (1 << (signal - 1)) == 0);
+    let (wakes, wake) = UnixStream::pair()?;
+    let mut caught = SignalDelivery::with_pipe(wakes, wake, SignalOnly, signals)?;
     // A limit on the size of files is then an error of the write, and not the end.
     flag::register(SIGXFSZ, Arc::default())?;
     end_on_panic(session);
     let session = Arc::clone(session);
     thread::Builder::new().spawn(move || {
-        // Kept open, so that nothing but a signal or the deadline ends the read.
-        let _wake = wake;
         loop {
             let remaining = session.remaining();
             if remaining == Some(Duration::ZERO) {
@@ -86,8 +83,8 @@ fn begin(session: &Arc<Session>) -> io::Result<()> {
                     Interruption::Deadline(session.timeout().unwrap_or_default()),
                 );
             }
-            wait(&mut wakes, remaining.map(slice));
-            if let signal @ 1.. = caught.load(Ordering::SeqCst) {
+            wait(caught.get_read(), remaining.map(slice));
+            if let Some(signal) = caught.pending().next() {
                 end(&session, Interruption::Signal(signal as u8));
             }
         }
@@ -96,7 +93,7 @@ fn begin(session: &Arc<Session>) -> io::Result<()> {
 }
 
 /// Waits for a signal, or for this long.
-fn wait(wakes: &mut UnixStream, limit: Option<Duration>) {
+fn wait(mut wakes: &UnixStream, limit: Option<Duration>) {
     let waited = wakes
         .set_read_timeout(limit)
         .and_then(|()| wakes.read(&mut [0]));
@@ -123,7 +120,12 @@ fn slice(remaining: Duration) -> Duration {
 /// The signals ignored now, bit n-1 for signal n. Where there is no `/proc` (an empty root) none
 /// are: there the program is the container's own command.
 fn ignored_mask() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    // In one read: a string would grow through ten.
+    let mut status = [0; 4096];
+    let length = File::open("/proc/self/status")
+        .and_then(|mut file| file.read(&mut status))
+        .unwrap_or(0);
+    let status = String::from_utf8_lossy(&status[..length]);
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .unwrap_or(0)
