@@ -1,5 +1,6 @@
-/*! What repeats to the digit: the instructions of a run, where valgrind is installed, and the
-private memory of a wait, as root, since the program's memory is closed to others. Both over TLS. */
+/*! What repeats from run to run: the instructions and the system calls of a run, where valgrind and
+strace are installed, and the private memory of a wait, as root, since the program's memory is closed
+to others. All over TLS. */
 
 use std::env;
 use std::fs;
@@ -26,9 +27,14 @@ pub fn floor(out: &mut impl Write, ours: &Path) -> io::Result<()> {
     let run = serve(&authority, Scenario::default())?;
     writeln!(out, "\nOver TLS, with a certificate of P-256")?;
     for (name, bundle) in [("a run", &files.own), ("with a system bundle", &files.all)] {
-        let count = instructions(command(ours, &run, bundle));
-        let count = count.unwrap_or_else(|| "not counted: valgrind is not installed".to_owned());
-        writeln!(out, "{:<26}{count:>12} instructions", name)?;
+        let instructions = instructions(command(ours, &run, bundle));
+        let instructions = instructions.unwrap_or_else(|| "no valgrind:".to_owned());
+        let system_calls = system_calls(command(ours, &run, bundle));
+        let system_calls = system_calls.unwrap_or_else(|| "no strace:".to_owned());
+        writeln!(
+            out,
+            "{name:<26}{instructions:>12} instructions{system_calls:>12} system calls"
+        )?;
     }
     let takes = Duration::from_secs(60);
     let wait = serve(
@@ -101,9 +107,28 @@ fn command(ours: &Path, server: &Server, bundle: &Path) -> Command {
 
 /// What callgrind collects.
 fn instructions(plain: Command) -> Option<String> {
-    let mut command = Command::new("valgrind");
+    let tool = [
+        "valgrind",
+        "--tool=callgrind",
+        "--callgrind-out-file=/dev/null",
+    ];
+    let report = under(&tool, plain)?;
+    let line = report.lines().find(|line| line.contains("Collected"))?;
+    Some(line.rsplit(' ').next()?.to_owned())
+}
+
+/// What strace counts, of all threads.
+fn system_calls(plain: Command) -> Option<String> {
+    let report = under(&["strace", "-f", "-c", "-U", "calls,name"], plain)?;
+    let line = report.lines().find(|line| line.ends_with("total"))?;
+    Some(line.split_whitespace().next()?.to_owned())
+}
+
+/// Runs a command under a tool, and returns what is printed on standard error.
+fn under(tool: &[&str], plain: Command) -> Option<String> {
+    let mut command = Command::new(tool[0]);
     command
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(&tool[1..])
         .arg(plain.get_program())
         .args(plain.get_args())
         .env_clear()
@@ -112,9 +137,7 @@ fn instructions(plain: Command) -> Option<String> {
         command.env(name, value?);
     }
     let output = command.stdin(Stdio::null()).output().ok()?;
-    let report = String::from_utf8_lossy(&output.stderr).into_owned();
-    let line = report.lines().find(|line| line.contains("Collected"))?;
-    Some(line.rsplit(' ').next()?.to_owned())
+    Some(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// The private memory of a command that waits. Only what no file is behind: the kernel counts the
