@@ -3,9 +3,12 @@
 use super::retry::{Attempt, Failure};
 use crate::api::client::{Client, Reply};
 use crate::api::failure::{Refusal, TransportError};
+use crate::api::poll::error_text;
 use crate::api::replies;
 use crate::error::{Cause, Error, Exit};
 use crate::session::Session;
+use crate::text::redactor::Untrusted;
+use serde_json::value::RawValue;
 
 /// The API, and the session that logs each exchange with it.
 pub struct Api<'a> {
@@ -178,6 +181,25 @@ impl Api<'_> {
             &reply,
             subject,
         )))
+    }
+
+    /// Why a run failed: what its own errors say, else the word that says how it ended.
+    pub fn reason(&self, errors: Option<&RawValue>, status: Option<&str>) -> String {
+        let text = errors.map(error_text).unwrap_or_default();
+        let quoted = self.session.redactor.quote(&text);
+        match status {
+            _ if !quoted.is_empty() => quoted,
+            Some(status) => format!("status {status}"),
+            None => "no reason given".to_owned(),
+        }
+    }
+
+    /// Warns of a word that this program does not know, and that the run is waited for all the
+    /// same. `what` the word is of.
+    pub fn warn_of_unknown(&self, what: &str, word: &Untrusted) {
+        let word = self.session.redactor.quote(word);
+        let message = format!("warning: unknown {what} '{word}'; still waiting");
+        self.session.stderr.message(message);
     }
 
     /// A success that is not what the API answers.

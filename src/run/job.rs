@@ -8,10 +8,11 @@ use super::wait::Target;
 use crate::api::client::Reply;
 use crate::api::failure::TransportError;
 use crate::api::ids::RunId;
-use crate::api::poll::{self, Ending, Poll, PollState, poll_path};
+use crate::api::poll::{Ending, Poll, PollState, poll_path};
 use crate::error::{Error, Exit, RunFailure, RunState};
 use crate::output::report::Outcome;
 use crate::text::redactor::Untrusted;
+use std::mem;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -110,7 +111,11 @@ impl<'a> JobWatch<'a> {
                         return JobEnd::Silent(self.failed(&why));
                     }
                 }
-                Polled::State(PollState::Unknown(kind)) => self.warn_of(&kind),
+                Polled::State(PollState::Unknown(kind)) => {
+                    if !mem::replace(&mut self.is_unknown_reported, true) {
+                        self.api.warn_of_unknown("poll type", &kind);
+                    }
+                }
                 Polled::State(PollState::Running) | Polled::NotVisibleYet => {
                     self.over_since = None;
                     self.look(task);
@@ -247,15 +252,6 @@ impl<'a> JobWatch<'a> {
         }
     }
 
-    fn warn_of(&mut self, kind: &Untrusted) {
-        if !self.is_unknown_reported {
-            self.is_unknown_reported = true;
-            let kind = self.api.session.redactor.quote(kind);
-            let message = format!("warning: unknown poll type '{kind}'; still waiting");
-            self.api.session.stderr.message(message);
-        }
-    }
-
     /// What the end of the run comes to.
     fn end(&self, ending: Ending) -> JobEnd {
         let failure = match ending {
@@ -265,27 +261,16 @@ impl<'a> JobWatch<'a> {
             Ending::Success(output) => return JobEnd::Answered(Outcome::Answered(output)),
             Ending::Failure(failure) => failure,
         };
-        let errors = failure
-            .errors
-            .as_deref()
-            .map(poll::error_text)
-            .unwrap_or_default();
-        let errors = self.api.session.redactor.quote(&errors);
-        let why = match (errors.is_empty(), failure.status) {
-            (false, _) => errors,
-            (true, Some(status)) => format!("status {status}"),
-            (true, None) => "no reason given".to_owned(),
-        };
-        let mut error = self.failed(&why);
-        let run = RunFailure {
+        let reason = self.api.reason(failure.errors.as_deref(), failure.status);
+        let mut error = self.failed(&reason);
+        error.run = Some(RunFailure {
             details: failure.errors,
             output: failure.output,
-        };
-        error.run = Some(run);
+        });
         JobEnd::Failed(error)
     }
 
-    fn failed(&self, why: &str) -> Error {
-        Error::failed(format!("{why} (run {})", self.run_id))
+    fn failed(&self, reason: &str) -> Error {
+        Error::failed(format!("{reason} (run {})", self.run_id))
     }
 }

@@ -7,7 +7,6 @@ use super::origin::Origin;
 use super::pace::pace;
 use super::retry::{ATTEMPTS, Failure, UNTIL_DEADLINE, jitter, with_retry};
 use crate::api::ids::TaskId;
-use crate::api::poll::error_text;
 use crate::api::task::{Meaning, TaskState};
 use crate::api::time::Millis;
 use crate::api::turn::TurnResult;
@@ -16,6 +15,7 @@ use crate::output::report::Outcome;
 use crate::session::known::Known;
 use requests::Standing;
 use serde_json::value::RawValue;
+use std::mem;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -180,11 +180,13 @@ impl<'a> TaskWatch<'a> {
                     }
                     over_since.get_or_insert(asked_at);
                 }
-                Meaning::Unknown => self.warn_of(&state),
-                Meaning::Working | Meaning::WaitsForPerson => {}
-            }
-            if !matches!(state.meaning, Meaning::Over | Meaning::Failed) {
-                over_since = None;
+                Meaning::Unknown => {
+                    over_since = None;
+                    if !mem::replace(&mut self.is_unknown_reported, true) {
+                        self.api.warn_of_unknown("task state", &state.word);
+                    }
+                }
+                Meaning::Working | Meaning::WaitsForPerson => over_since = None,
             }
             let waited = asked_at.duration_since(self.followed_since);
             let pace = match (over_since, self.interval) {
@@ -220,13 +222,13 @@ impl<'a> TaskWatch<'a> {
             // A message of a run that failed is not its answer. But the state may be that of the
             // turn before, if it never was another one.
             _ if has_failed && (is_last || self.was_in_progress) => {
-                Err(self.failed_as(&format!("status {word}")))
+                Err(self.failed(&format!("status {word}")))
             }
             _ if has_failed => Ok(None),
             TurnResult::Answer(answer) => Ok(Some(Outcome::AnsweredInTask(answer))),
             TurnResult::Unsettled(answer) if is_last => Ok(Some(Outcome::AnsweredInTask(answer))),
             TurnResult::Nothing if is_last => {
-                Err(self.failed_as(&format!("the task is {word}, without an answer")))
+                Err(self.failed(&format!("the task is {word}, without an answer")))
             }
             TurnResult::Unsettled(_) | TurnResult::Nothing => Ok(None),
         }
@@ -241,13 +243,7 @@ impl<'a> TaskWatch<'a> {
     }
 
     fn failure(&self, errors: &RawValue) -> Error {
-        let text = self.api.session.redactor.quote(&error_text(errors));
-        let why = if text.is_empty() {
-            "no reason given"
-        } else {
-            &text
-        };
-        let mut error = self.failed_as(why);
+        let mut error = self.failed(&self.api.reason(Some(errors), None));
         error.run = Some(RunFailure {
             details: Some(errors.to_owned()),
             output: None,
@@ -255,20 +251,11 @@ impl<'a> TaskWatch<'a> {
         error
     }
 
-    fn failed_as(&self, why: &str) -> Error {
+    fn failed(&self, reason: &str) -> Error {
         Error::failed(format!(
-            "{why} (conversation {})",
+            "{reason} (conversation {})",
             self.task.conversation_id
         ))
-    }
-
-    fn warn_of(&mut self, state: &TaskState) {
-        if !self.is_unknown_reported {
-            self.is_unknown_reported = true;
-            let word = self.api.session.redactor.quote(&state.word);
-            let message = format!("warning: unknown task state '{word}'; still waiting");
-            self.api.session.stderr.message(message);
-        }
     }
 }
 

@@ -6,7 +6,7 @@ has none. The watchdog itself never writes and never waits for a lock under whic
 What there is to say in the end is written by others, with a limit. */
 
 use super::Session;
-use super::known::{Known, Remote};
+use super::known::Remote;
 use super::verdict::{Interruption, verdict};
 use crate::error::{Error, Exit};
 use crate::text::io_reason;
@@ -158,9 +158,10 @@ fn end(session: &Arc<Session>, why: Interruption) -> ! {
     let known = state.known().clone();
     let exit = state.final_exit().unwrap_or(error.exit);
     let unrecorded = known.run().filter(|_| state.is_record_due()).cloned();
+    let verdict = verdict(Err(&error), None, &known);
     let mut lines = state.take_lines();
     if state.final_exit().is_none() {
-        lines.extend(verdict(Err(&error), None, &known).lines);
+        lines.extend(verdict.lines);
     }
     for line in lines {
         session.stderr.message(line);
@@ -168,7 +169,15 @@ fn end(session: &Arc<Session>, why: Interruption) -> ! {
     let messages_since = Instant::now();
     let is_working = state.is_working();
     let cleaned = in_background(session, move |session| {
-        clean_up(session, &error, &known, is_working);
+        // Nothing remains of a result that is half written.
+        session.sink().discard();
+        if is_working && known.remote == Remote::Unsent {
+            release_run_file(session, verdict.keeps_run_file);
+        }
+        if is_working && session.sink.get().is_some() {
+            // There is nobody left to report a failure to.
+            let _ = session.deliver(Err(&error), &known);
+        }
         if let (Some(journal), Some(run)) = (session.journal.get(), unrecorded) {
             // The last attempt of several; that the others failed was reported.
             let _ = journal.record(&run);
@@ -184,26 +193,14 @@ fn end(session: &Arc<Session>, why: Interruption) -> ! {
     exit_as(exit)
 }
 
-/// Leaves nothing behind that should not stay, and writes the JSON object if nothing else is
-/// written.
-fn clean_up(session: &Session, error: &Error, known: &Known, is_working: bool) {
-    // Nothing remains of a result that is half written.
-    session.sink().discard();
-    let end = verdict(Err(error), None, known);
-    if let Some(journal) = session.journal.get()
-        && is_working
-        && known.remote == Remote::Unsent
-    {
-        // Nothing was started, and a file that stays says so. That it may say more than is true is
-        // safe.
-        let _ = match end.keeps_run_file {
+/// Nothing was started: the run file goes, or says so where it is kept. That it may say more than
+/// is true, where this fails, is safe.
+fn release_run_file(session: &Session, is_kept: bool) {
+    if let Some(journal) = session.journal.get() {
+        let _ = match is_kept {
             true => journal.retract(),
             false => journal.remove(),
         };
-    }
-    if is_working && session.sink.get().is_some() {
-        // There is nobody left to report that to.
-        let _ = session.deliver(Err(error), known);
     }
 }
 

@@ -50,6 +50,15 @@ fn api(storage: &Scripted) -> Scripted {
         .start()
 }
 
+/// An API that sends one file to this URL, and whose run ends at once.
+fn api_to(url: &str) -> Scripted {
+    Script::new()
+        .upload_url(upload_url(url, DOWNLOAD))
+        .trigger(triggered())
+        .poll(answered("Hi!"))
+        .start()
+}
+
 /// An API that takes no trigger.
 fn no_run(upload_url: Reply) -> Scripted {
     Script::new().upload_url(upload_url).start()

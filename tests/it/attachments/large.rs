@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::host::says;
-use super::{DOWNLOAD, attach, no_run};
+use super::{DOWNLOAD, api_to, attach, no_run};
 use crate::command::Folder;
-use crate::script::{Script, answered, triggered, upload_url};
+use crate::script::upload_url;
 use fake::server::Server;
 
 /// Reads the head of a request.
@@ -58,11 +58,7 @@ fn a_host_that_does_not_say_continue_is_sent_the_file() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     });
     let url = format!("http://{}/1", host.address);
-    let api = Script::new()
-        .upload_url(upload_url(&url, DOWNLOAD))
-        .trigger(triggered())
-        .poll(answered("Hi!"))
-        .start();
+    let api = api_to(&url);
     attach(&api, &file).run().answers("Hi!");
     assert_eq!(host.connections(), 1);
 }
@@ -87,11 +83,7 @@ fn a_host_that_does_not_understand_the_question_is_sent_the_file() {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         });
         let url = format!("http://{}/1", host.address);
-        let api = Script::new()
-            .upload_url(upload_url(&url, DOWNLOAD))
-            .trigger(triggered())
-            .poll(answered("Hi!"))
-            .start();
+        let api = api_to(&url);
         attach(&api, &file).run().answers("Hi!");
         assert!(seen.recv().unwrap() == [7; 3_000_000]);
         assert_eq!(host.connections(), 2);
@@ -120,11 +112,7 @@ fn memory_does_not_grow_with_the_file() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     });
     let url = format!("http://{}/1", host.address);
-    let api = Script::new()
-        .upload_url(upload_url(&url, DOWNLOAD))
-        .trigger(triggered())
-        .poll(answered("Hi!"))
-        .start();
+    let api = api_to(&url);
     let running = attach(&api, &file).spawn();
     assert_eq!(seen.recv().unwrap(), 90_000_000);
     let status = std::fs::read_to_string(format!(

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use super::ends::stalling;
 use super::files::sized;
-use super::{DOWNLOAD, attach, no_run, place};
+use super::{DOWNLOAD, api_to, attach, no_run, place};
 use crate::command::{Folder, send_signal, wait_within};
 use crate::script::{Script, answered, in_progress, triggered, upload_url};
 use crate::terminal::Screen;
@@ -38,11 +38,7 @@ fn verbose_tells_each_upload_and_each_attempt() {
         .upload(Reply::new(200, &[], ""))
         .start();
     let host = storage.server.address;
-    let api = Script::new()
-        .upload_url(upload_url(&place(&storage, "1"), DOWNLOAD))
-        .trigger(triggered())
-        .poll(answered("Hi!"))
-        .start();
+    let api = api_to(&place(&storage, "1"));
     let output = attach(&api, &file).arg("-v").run();
     output.exits(0);
     let log = log(&output.stderr);

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::host::says;
-use super::{DOWNLOAD, attach, no_run, storage};
+use super::{DOWNLOAD, api_to, attach, no_run, storage};
 use crate::command::Folder;
-use crate::script::{Script, answered, triggered, upload_url};
+use crate::script::upload_url;
 use fake::server::Reply;
 
 #[test]
@@ -79,11 +79,7 @@ fn another_port_of_this_machine_is_fine() {
         let storage = storage();
         let port = storage.server.address.port();
         let url = format!("http://{name}:{port}/1");
-        let api = Script::new()
-            .upload_url(upload_url(&url, DOWNLOAD))
-            .trigger(triggered())
-            .poll(answered("Hi!"))
-            .start();
+        let api = api_to(&url);
         attach(&api, &file).run().answers("Hi!");
         assert_eq!(storage.requests().len(), 1);
     }
