@@ -115,6 +115,8 @@ impl<'a> JobWatch<'a> {
                     if !mem::replace(&mut self.is_unknown_reported, true) {
                         self.api.warn_of_unknown("poll type", &kind);
                     }
+                    self.over_since = None;
+                    self.look(task);
                 }
                 Polled::State(PollState::Running) | Polled::NotVisibleYet => {
                     self.over_since = None;

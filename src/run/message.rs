@@ -3,7 +3,7 @@
 use crate::api::trigger::Field;
 use crate::cli::args::Part;
 use crate::cli::values::{FieldArg, FieldValue};
-use crate::error::Error;
+use crate::error::{Error, RunState};
 use crate::session::Session;
 use crate::text::io_reason;
 use serde_json::value::to_raw_value;
@@ -104,7 +104,8 @@ fn read_file(option: &str, path: &Path, session: &Session) -> Result<String, Err
 fn to_text(name: &str, read: io::Result<Vec<u8>>) -> Result<String, Error> {
     let bytes = read.map_err(|why| {
         Error::usage(format!("cannot read {name}: {}", io_reason(&why)))
-            .next("nothing was sent; check the path and its permissions")
+            .state(RunState::NothingStarted)
+            .next("check the path and its permissions")
     })?;
     if bytes.len() as u64 > MAX_TEXT {
         return Err(Error::usage(format!("{name} is longer than 64 MiB")).next("shorten it"));

@@ -159,8 +159,14 @@ impl Session {
         next: &Announcement,
     ) -> Result<Entry, Error> {
         if self.sink().is_file(path) {
-            return Err(Error::usage("--run-file and --output are the same file")
-                .next("use a different file for each"));
+            let result = match self.sink() {
+                Sink::Stdout => "standard output",
+                _ => "--output",
+            };
+            return Err(
+                Error::usage(format!("--run-file and {result} are the same file"))
+                    .next("use a different file for each"),
+            );
         }
         let (journal, entry) = Journal::claim(path, fingerprint, next)?;
         let mut state = self.lock();
@@ -169,7 +175,10 @@ impl Session {
         match &entry {
             Entry::Empty => {}
             Entry::Announced(_) => state.mark_sent(),
-            Entry::Started(run, _) => state.mark_started(run.clone()),
+            Entry::Started(run, _) => {
+                state.mark_started(run.clone());
+                state.mark_recorded();
+            }
         }
         // There is one run file in a process.
         let _ = self.journal.set(journal);

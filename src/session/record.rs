@@ -5,9 +5,8 @@ use crate::text::io_reason;
 use std::io;
 
 impl Session {
-    /// Writes the run into the journal.
+    /// Writes the run into the journal, and warns where that fails.
     pub fn record(&self) {
-        self.lock().set_record_due(true);
         if let Err(why) = self.try_record()
             && let Some(journal) = self.journal.get()
         {
@@ -32,15 +31,11 @@ impl Session {
     }
 
     fn try_record(&self) -> io::Result<()> {
-        let (is_due, known) = {
-            let state = self.lock();
-            (state.is_record_due(), state.known().clone())
-        };
-        let run = known.run().filter(|run| run.is_named());
-        if let (true, Some(journal), Some(run)) = (is_due, self.journal.get(), run) {
-            journal.record(run)?;
+        let unrecorded = self.lock().unrecorded().cloned();
+        if let (Some(journal), Some(run)) = (self.journal.get(), unrecorded) {
+            journal.record(&run)?;
+            self.lock().mark_recorded();
         }
-        self.lock().set_record_due(false);
         Ok(())
     }
 }

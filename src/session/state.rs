@@ -30,7 +30,7 @@ pub(super) struct State {
     last_error: Option<String>,
     /// What the watchdog prints if it ends the process now.
     lines: Vec<String>,
-    /// The journal does not have the run yet.
+    /// The journal may not have the run yet.
     is_record_due: bool,
 }
 
@@ -49,12 +49,15 @@ impl State {
         self.known.remote = Remote::Unsent;
     }
 
-    /// The run is known.
+    /// The run is known. Unless it was known before, the journal is to record it: that is due in
+    /// the same moment, so that the watchdog finds no run that nobody records.
     pub fn mark_started(&mut self, run: StartedRun) {
         if run.state.is_some() {
             self.known.state.clone_from(&run.state);
         }
-        self.known.remote = Remote::Started(run);
+        let remote = Remote::Started(run);
+        self.is_record_due |= self.known.remote != remote;
+        self.known.remote = remote;
     }
 
     pub fn set_run_file(&mut self, path: PathBuf) {
@@ -78,12 +81,15 @@ impl State {
         self.last_error = why;
     }
 
-    pub fn set_record_due(&mut self, is_due: bool) {
-        self.is_record_due = is_due;
+    /// The journal has the run.
+    pub fn mark_recorded(&mut self) {
+        self.is_record_due = false;
     }
 
-    pub fn is_record_due(&self) -> bool {
-        self.is_record_due
+    /// The run that the journal may not have yet. One without a name cannot be recorded.
+    pub fn unrecorded(&self) -> Option<&StartedRun> {
+        let run = self.known.run().filter(|run| run.is_named());
+        run.filter(|_| self.is_record_due)
     }
 
     /// The result is being written. `lines` are printed if that takes too long.

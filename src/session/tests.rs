@@ -36,6 +36,19 @@ fn a_claim_says_at_once_what_an_earlier_process_did() {
         let session = session();
         session.claim(&path, &fingerprint(), &next).unwrap();
         assert_eq!(session.known().remote, remote);
+        assert_eq!(session.lock().unrecorded(), None);
     }
     fs::remove_file(path).unwrap();
+}
+
+/// A signal in the moment between the two would lose the run.
+#[test]
+fn a_run_is_to_be_recorded_as_soon_as_it_is_known() {
+    let session = session();
+    let run = entry::parse_run("run s/j c -").unwrap();
+    session.started(run.clone());
+    assert_eq!(session.lock().unrecorded(), Some(&run));
+    session.lock().mark_recorded();
+    session.started(run.clone());
+    assert_eq!(session.lock().unrecorded(), None);
 }

@@ -120,12 +120,9 @@ fn slice(remaining: Duration) -> Duration {
 /// The signals ignored now, bit n-1 for signal n. Where there is no `/proc` (an empty root) none
 /// are: there the program is the container's own command.
 fn ignored_mask() -> u64 {
-    // In one read: a string would grow through ten.
-    let mut status = [0; 4096];
-    let length = File::open("/proc/self/status")
-        .and_then(|mut file| file.read(&mut status))
-        .unwrap_or(0);
-    let status = String::from_utf8_lossy(&status[..length]);
+    // Nearly always it fits, and is read in one go.
+    let mut status = String::with_capacity(4096);
+    let _ = File::open("/proc/self/status").and_then(|mut file| file.read_to_string(&mut status));
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .unwrap_or(0)
@@ -157,7 +154,7 @@ fn end(session: &Arc<Session>, why: Interruption) -> ! {
     let error = state.interrupted(why);
     let known = state.known().clone();
     let exit = state.final_exit().unwrap_or(error.exit);
-    let unrecorded = known.run().filter(|_| state.is_record_due()).cloned();
+    let unrecorded = state.unrecorded().cloned();
     let verdict = verdict(Err(&error), None, &known);
     let mut lines = state.take_lines();
     if state.final_exit().is_none() {

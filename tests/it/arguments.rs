@@ -117,7 +117,7 @@ fn more_than_one_message_or_an_empty_one() {
 
 #[test]
 fn a_message_file_that_cannot_be_read() {
-    let next = "nothing was sent; check the path and its permissions";
+    let next = "nothing was started; check the path and its permissions";
     is_refused(
         &["--file", "/does/not/exist"],
         "cannot read --file /does/not/exist: No such file or directory",

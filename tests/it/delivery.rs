@@ -348,12 +348,13 @@ fn a_descriptor_that_is_not_open_for_writing_is_refused() {
 /// The run file would go with the answer in it.
 #[test]
 fn a_run_file_that_is_where_the_result_goes_is_refused() {
-    let line = "--run-file and --output are the same file; use a different file for each";
-    for (script, output) in [
-        (r#"exec "$RUN" "$@" > run"#, None),
-        (r#"exec "$RUN" "$@" >> run"#, None),
-        (r#"exec "$RUN" "$@" 3> run"#, Some("/dev/fd/3")),
+    for (script, output, result) in [
+        (r#"exec "$RUN" "$@" > run"#, None, "standard output"),
+        (r#"exec "$RUN" "$@" >> run"#, None, "standard output"),
+        (r#"exec "$RUN" "$@" 3> run"#, Some("/dev/fd/3"), "--output"),
     ] {
+        let line =
+            format!("--run-file and {result} are the same file; use a different file for each");
         let folder = Folder::new();
         let api = Script::new().start();
         let mut command = relevance_run(&api).args(["--run-file", "run", "Hello"]);
@@ -362,7 +363,7 @@ fn a_run_file_that_is_where_the_result_goes_is_refused() {
         }
         let mut command = command.in_shell(script);
         command.command.current_dir(&folder.0);
-        command.run().ends(2, &[line]);
+        command.run().ends(2, &[&line]);
         assert_eq!(folder.names(), ["run"]);
         assert!(fs::read_to_string(folder.0.join("run")).unwrap().is_empty());
     }

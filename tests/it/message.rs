@@ -219,7 +219,7 @@ fn data_that_cannot_be_read_is_a_usage_error() {
         .unwrap()
         .set_len((64 << 20) + 1)
         .unwrap();
-    let unreadable = "nothing was sent; check the path and its permissions";
+    let unreadable = "nothing was started; check the path and its permissions";
     for (path, before, why) in [
         (
             folder.0.join("missing"),

@@ -176,7 +176,7 @@ fn a_file_that_cannot_be_read_is_a_usage_error() {
     let api = Script::new().start();
     let folder = Folder::new();
     let latin1 = folder.file("latin1", b"caf\xe9");
-    let unreadable = "nothing was sent; check the path and its permissions";
+    let unreadable = "nothing was started; check the path and its permissions";
     for option in ["--param", "--set"] {
         for (path, before, why) in [
             (

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use rustix::process::kill_process;
@@ -95,6 +96,32 @@ fn it_leaves_no_core_file() {
     kill_process(running.pid(), Signal::FPE).unwrap();
     running.wait().stopped_by(Signal::FPE);
     assert_eq!(folder.names(), ["log", "relevance-run"]);
+}
+
+/// A user of many groups has a long `/proc/self/status`, in which the ignored signals stand last.
+#[test]
+#[ignore = "needs root"]
+fn a_signal_that_is_ignored_stays_so_for_a_user_of_many_groups() {
+    let (folder, _) = open_folder();
+    let held = answered("Hi!").after(Duration::from_millis(300));
+    let api = Script::run().poll(held).start();
+    let groups: Vec<String> = (0..1000).map(|n| (2_000_000_000 + n).to_string()).collect();
+    let script = format!(
+        r#"cd "$FOLDER"; trap "" HUP
+        exec setpriv --reuid 65534 --regid 65534 --groups {} "$RUN" "$@""#,
+        groups.join(",")
+    );
+    let command = relevance_run(&api)
+        .env("PATH", PATH)
+        .env("FOLDER", &folder.0);
+    let running = command
+        .arg("Hello")
+        .in_shell(&script)
+        .env("RUN", folder.0.join("relevance-run"))
+        .spawn();
+    api.wait_for_requests(2);
+    running.signal(Signal::HUP);
+    running.wait().answers("Hi!");
 }
 
 /// A process that is not dumpable belongs to root in /proc; what it needs of that is its own all

@@ -120,6 +120,22 @@ fn an_unknown_type_is_waited_on_with_one_warning() {
     output.writes(&["warning: unknown poll type 'paused [31m'; still waiting"]);
 }
 
+/// A person may be waited for all the same.
+#[test]
+fn the_task_is_looked_at_while_the_type_is_unknown() {
+    let script = Script::run().polls(8, phase("paused"));
+    let api = script
+        .metadata(metadata("pending-approval"))
+        .poll(answered("Hi!"))
+        .start();
+    let output = relevance_run(&api).args(["-i", "1ms", "Hello"]).run();
+    output.exits(0).prints("Hi!\n");
+    output.writes(&[
+        "warning: unknown poll type 'paused'; still waiting",
+        "the run is waiting for a person (pending-approval); see the agent's tasks in the web app",
+    ]);
+}
+
 #[test]
 fn a_rejected_poll_is_one_question_for_the_task_and_then_the_end() {
     let rejected = || Reply::error(400, "no such thing", "x").header("x-request-id", "req-1");
