@@ -11,7 +11,7 @@ use crate::output::report::Outcome;
 use crate::run::api::Api;
 use crate::run::check::{Checked, check};
 use crate::run::find::find;
-use crate::run::origin::{Kind, Name, Origin};
+use crate::run::origin::{Kind, Origin};
 use crate::run::request::{Draft, Request};
 use crate::run::task::{TaskWatch, report_waiting};
 use crate::run::trigger::trigger;
@@ -19,7 +19,6 @@ use crate::run::upload::upload_all;
 use crate::run::wait::{Target, wait_for_end};
 use crate::session::Session;
 use crate::session::entry::{Announcement, Entry};
-use std::env;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,11 +29,16 @@ pub struct Command<'a> {
     pub interval: Option<Duration>,
 }
 
-/// What became of an earlier process with the same run file, or of none.
+/// What an earlier process with the same run file left to do, or none.
 enum Earlier {
-    /// The trigger is to be sent, by this name.
-    Nothing(Option<String>),
-    Started(StartedRun),
+    /// The trigger is to be sent, with this name.
+    Nothing {
+        new_name: Option<String>,
+    },
+    Started {
+        run: StartedRun,
+        origin: Origin,
+    },
 }
 
 impl Command<'_> {
@@ -81,18 +85,17 @@ impl Command<'_> {
         let draft = Draft::read(args, self.settings, self.session())?;
         self.note_agent(None);
         let began_at = Millis::at(self.session().started_at);
-        let mut origin = draft.origin(Some(began_at));
         let earlier = match run_file {
-            Some(path) => self.claim(&path, &draft, &mut origin)?,
-            None => Earlier::Nothing(None),
+            Some(path) => self.claim(&path, &draft, began_at)?,
+            None => Earlier::Nothing { new_name: None },
         };
-        let run = match earlier {
-            Earlier::Started(run) => run,
-            Earlier::Nothing(name) => {
+        let (run, origin) = match earlier {
+            Earlier::Started { run, origin } => (run, origin),
+            Earlier::Nothing { new_name } => {
                 let attachments =
                     upload_all(self.api, &self.settings.network, draft.attachments())?;
-                let request = draft.into_request(&attachments, name, origin.began_at)?;
-                self.trigger(request)?
+                let mut request = draft.into_request(&attachments, new_name, began_at)?;
+                (self.trigger(&mut request)?, request.origin)
             }
         };
         if !wait {
@@ -109,28 +112,28 @@ impl Command<'_> {
 
     /// Claims the run file, and finds out what an earlier process did for this request.
     /// Errors: it cannot be used; or a trigger was about to be sent, and its run is not found.
-    fn claim(&self, path: &Path, draft: &Draft, origin: &mut Origin) -> Result<Earlier, Error> {
+    fn claim(&self, path: &Path, draft: &Draft, began_at: Millis) -> Result<Earlier, Error> {
         let session = self.session();
         let fingerprint = draft.fingerprint(&self.settings.base_url.to_string(), session)?;
         let new_name = draft.new_name()?;
         let next = Announcement {
             name: new_name.clone(),
-            began_at: origin.began_at,
+            began_at: Some(began_at),
         };
         match session.claim(path, &fingerprint, &next)? {
-            Entry::Empty => Ok(Earlier::Nothing(new_name)),
+            Entry::Empty => Ok(Earlier::Nothing { new_name }),
             Entry::Started(run, announced) => {
-                origin.began_at = announced.began_at;
+                let origin = draft.origin(announced.began_at);
                 self.note_run(&run);
-                Ok(Earlier::Started(run))
+                Ok(Earlier::Started { run, origin })
             }
             Entry::Announced(announced) => {
-                origin.began_at = announced.began_at;
+                let origin = draft.origin(announced.began_at);
                 let name = draft.name(announced.name);
-                match find(self.api, origin, name.as_ref()) {
-                    Some(run) => Ok(Earlier::Started(self.note_found(run))),
-                    None => Err(self.still_lost(path)),
-                }
+                let run =
+                    find(self.api, &origin, name.as_ref()).ok_or_else(|| self.still_lost(path))?;
+                self.note_found(&run);
+                Ok(Earlier::Started { run, origin })
             }
         }
     }
@@ -145,14 +148,14 @@ impl Command<'_> {
         ))
         .state(RunState::MayHaveStarted)
         .next(format!(
-            "check {place}: if the run is there, wait for it there; if not, remove {path} and \
-             repeat the command"
+            "check {place}: if the run is there, wait for it there and remove {path}; if not, \
+             remove {path} and repeat the command"
         ))
     }
 
     /// Sends the trigger; where its reply is lost, looks for the run.
-    fn trigger(&self, mut request: Request) -> Result<StartedRun, Error> {
-        let error = match trigger(self.api, &mut request) {
+    fn trigger(&self, request: &mut Request) -> Result<StartedRun, Error> {
+        let error = match trigger(self.api, request) {
             Ok(run) => {
                 self.note_new(&run);
                 return Ok(run);
@@ -163,32 +166,30 @@ impl Command<'_> {
             return Err(error);
         }
         self.session().set_last_error(error.what.clone());
-        let name: Option<&Name> = request.name.as_ref();
-        match find(self.api, &request.origin, name) {
-            Some(run) => Ok(self.note_found(run)),
-            None => Err(error),
+        let found = find(self.api, &request.origin, request.name.as_ref());
+        if let Some(run) = &found {
+            self.note_found(run);
         }
+        found.ok_or(error)
     }
 
     /// Takes note of a run that this command started.
     fn note_new(&self, run: &StartedRun) {
         self.note_run(run);
         self.session().record();
-        let is_ci = env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-        if is_ci && !self.session().is_quiet() {
+        if self.settings.is_ci && !self.session().is_quiet() {
             self.report_run("the run was started");
         }
     }
 
     /// Takes note of a run that was looked for.
-    fn note_found(&self, run: StartedRun) -> StartedRun {
-        self.note_run(&run);
+    fn note_found(&self, run: &StartedRun) {
+        self.note_run(run);
         self.session().clear_last_error();
         self.session().record();
         if !self.session().is_quiet() {
             self.report_run("the reply to the trigger was lost, and its run was found");
         }
-        run
     }
 
     /// One line with the URL of the run, or with what else is known of it.

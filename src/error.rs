@@ -1,7 +1,7 @@
 /*! How the command ends: the exit codes, and the error that carries one.
 
-An [`Error`] is data. It becomes text in one place, [`crate::session::verdict`], and nothing is
-decided on its text. */
+An [`Error`] is data. It becomes text in one place, [`ErrorData::message`], and nothing is decided
+on its text. */
 
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -42,25 +42,65 @@ impl Exit {
             Exit::Signal(number) => number.saturating_add(128),
         }
     }
+
+    /// The code as a word, for the JSON object.
+    pub fn status(self) -> &'static str {
+        match self {
+            Exit::Success => "success",
+            Exit::Failed => "failed",
+            // It has no object.
+            Exit::Usage => "usage",
+            Exit::Rejected => "rejected",
+            Exit::Unreachable => "unreachable",
+            Exit::Unknown => "unknown",
+            Exit::TimedOut => "timeout",
+            Exit::Signal(_) => "interrupted",
+        }
+    }
 }
 
-/// What an error says of the run: one of four fixed phrases, or nothing.
+/// What an error says of a run that has not failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
     NothingStarted,
     MayHaveStarted,
     Continues,
-    Failed,
 }
 
 impl RunState {
     /// The phrase, which never varies: it is what people search their mail for.
-    pub fn phrase(self) -> &'static str {
+    fn phrase(self) -> &'static str {
         match self {
             RunState::NothingStarted => "nothing was started",
             RunState::MayHaveStarted => "the run may have been started",
             RunState::Continues => "the run continues",
-            RunState::Failed => "the run failed",
+        }
+    }
+}
+
+/// The phrase for a run that has failed. The run's own reason follows.
+const RUN_FAILED: &str = "the run failed";
+
+/// What a message adds to the state of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// The run waits for a person, its task being in this state.
+    WaitsForPerson(&'static str),
+    /// The task was last seen in this state, in which it is over.
+    TaskOver(&'static str),
+    /// What went wrong last, while the run was waited for.
+    LastError(String),
+    /// What was being done, or went wrong last, before the run was known.
+    Activity(String),
+}
+
+impl Remark {
+    fn text(&self) -> String {
+        match self {
+            Remark::WaitsForPerson(state) => format!(", and is waiting for a person ({state})"),
+            Remark::TaskOver(state) => format!(" (its task was last seen as {state})"),
+            Remark::LastError(why) => format!(" (last error: {why})"),
+            Remark::Activity(what) => format!(" ({what})"),
         }
     }
 }
@@ -108,8 +148,7 @@ pub struct ErrorData {
     pub what: String,
     /// What became of the run, where the message has to say it.
     pub state: Option<RunState>,
-    /// What follows the state of the run at once, such as the last error in brackets.
-    pub remark: Option<String>,
+    pub remark: Option<Remark>,
     /// What to do next.
     pub next: Option<Cow<'static, str>>,
     /// The reply with an HTTP status that was the cause.
@@ -162,8 +201,7 @@ impl Error {
 
     /// The run failed. `why` is the run's own reason.
     pub fn failed(why: impl AsRef<str>) -> Error {
-        let what = format!("{}: {}", RunState::Failed.phrase(), why.as_ref());
-        Error::new(Exit::Failed, what)
+        Error::new(Exit::Failed, format!("{RUN_FAILED}: {}", why.as_ref()))
     }
 
     /// With what to do next.
@@ -183,20 +221,23 @@ impl Error {
         self.cause = Some(cause);
         self
     }
+}
 
+impl ErrorData {
     /// `what failed: cause; state of the run; next step`, in one line.
     pub fn message(&self) -> String {
-        let mut parts = vec![self.what.clone()];
+        let mut message = self.what.clone();
         if let Some(state) = self.state {
-            parts.push(format!(
-                "{}{}",
-                state.phrase(),
-                self.remark.as_deref().unwrap_or_default()
-            ));
+            message.push_str("; ");
+            message.push_str(state.phrase());
+            if let Some(remark) = &self.remark {
+                message.push_str(&remark.text());
+            }
         }
         if let Some(next) = &self.next {
-            parts.push(next.to_string());
+            message.push_str("; ");
+            message.push_str(next);
         }
-        parts.join("; ")
+        message
     }
 }

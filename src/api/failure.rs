@@ -31,8 +31,8 @@ pub enum Refusal {
     Lookup { host: String, why: String },
     /// Plain http, and the name leads to another machine.
     NotLoopback { host: String },
-    /// The trigger was not sent, since something that must come first failed.
-    Withheld(String),
+    /// The trigger was not sent, since the journal, which must come first, could not be written.
+    Journal(String),
 }
 
 impl fmt::Display for Refusal {
@@ -106,7 +106,7 @@ impl TransportError {
         !matches!(
             self,
             TransportError::Certificate(_)
-                | TransportError::Refused(Refusal::NotLoopback { .. } | Refusal::Withheld(_))
+                | TransportError::Refused(Refusal::NotLoopback { .. } | Refusal::Journal(_))
         )
     }
 
@@ -125,7 +125,7 @@ impl TransportError {
             TransportError::Refused(Refusal::NotLoopback { host }) => {
                 format!("{host} is another machine, and http:// would send the API key unencrypted")
             }
-            TransportError::Refused(Refusal::Withheld(why)) => why.clone(),
+            TransportError::Refused(Refusal::Journal(why)) => why.clone(),
             TransportError::Proxy(why) => {
                 format!("the proxy rejected the tunnel{}", proxy_reason(why))
             }

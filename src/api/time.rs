@@ -1,6 +1,6 @@
 /*! The server's time, as its replies write it: the `Date` header, and the dates of messages. */
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -23,6 +23,20 @@ impl Millis {
     pub fn at(moment: Instant) -> Millis {
         let elapsed = moment.elapsed().as_millis() as i64;
         Millis(Millis::now().0 - elapsed)
+    }
+
+    /// This time of this machine's clock by the server's clock, whose reply has just said `date`.
+    /// Without a date the clocks are taken to agree. `Date` has whole seconds, so it is this early
+    /// at the earliest.
+    pub fn earliest_on_server(self, date: Option<Millis>) -> Millis {
+        let ahead = date.map_or(0, |Millis(theirs)| theirs - Millis::now().0);
+        Millis(self.0.saturating_add(ahead))
+    }
+
+    /// The same at the latest, where the reply took so long.
+    pub fn latest_on_server(self, date: Option<Millis>, took: Duration) -> Millis {
+        let Millis(earliest) = self.earliest_on_server(date);
+        Millis(earliest.saturating_add(1000 + took.as_millis() as i64))
     }
 
     /// `Thu, 26 Nov 2026 13:26:00 GMT`, as the header `Date` has it.

@@ -137,7 +137,7 @@ impl<T: Transport> Transport for Tracked<T> {
             return Ok(());
         }
         if self.tracker.is_trigger.load(Ordering::SeqCst) {
-            (self.tracker.before_send)().map_err(|why| hand_on(Refusal::Withheld(why)))?;
+            (self.tracker.before_send)().map_err(|why| hand_on(Refusal::Journal(why)))?;
         }
         if self.held_head.is_empty() {
             return self.send(amount, timeout);

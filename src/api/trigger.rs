@@ -3,6 +3,7 @@
 use super::ids::{Id, RunId};
 use super::json;
 use super::task::TaskState;
+use crate::text::redactor::Redactor;
 use serde_json::value::RawValue;
 use std::io::{self, Write};
 
@@ -126,6 +127,14 @@ impl StartedRun {
     /// Whether anything is known that leads to it.
     pub fn is_named(&self) -> bool {
         self.run_id.is_some() || self.conversation_id.is_some()
+    }
+
+    /// The run without the ids that contain the key: they could be neither printed nor recorded.
+    pub fn without_key(mut self, redactor: &Redactor) -> StartedRun {
+        let has_key = |id: &str| redactor.redact(id).had_key();
+        self.run_id = self.run_id.filter(|id| !has_key(&id.to_string()));
+        self.conversation_id = self.conversation_id.filter(|id| !has_key(id.as_str()));
+        self
     }
 }
 

@@ -1,9 +1,22 @@
 /*! The messages of a task: what became of one turn, which begins with a message of a user. */
 
+use super::ids::TaskId;
 use super::json;
 use super::time::Millis;
 use serde_json::value::RawValue;
 use std::mem;
+
+/// What is asked of a task's messages: the newest ones.
+pub const VIEW_BODY: &[u8] = br#"{"page_size":100}"#;
+
+/// The path of a task's messages.
+pub fn view_path(task: &TaskId) -> String {
+    let TaskId {
+        agent_id,
+        conversation_id,
+    } = task;
+    format!("/agents/{agent_id}/tasks/{conversation_id}/view")
+}
 
 /// Which message of a user began the turn that is waited for.
 #[derive(Default)]

@@ -126,7 +126,11 @@ fn parse_field(option: &str, text: &str) -> Result<FieldArg, Error> {
     let separator = text.find(['=', '@']).filter(|at| *at > 0);
     let Some(at) = separator else {
         let what = format!("invalid {option}: it is neither KEY=VALUE nor KEY@FILE");
-        return Err(Error::usage(what).next(format!("for example: {option} version=draft")));
+        let example = match option {
+            "--set" => "version=draft",
+            _ => "topic=news",
+        };
+        return Err(Error::usage(what).next(format!("for example: {option} {example}")));
     };
     let (key, value) = (text[..at].to_owned(), &text[at + 1..]);
     let value = match (text.as_bytes()[at], value) {

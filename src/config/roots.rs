@@ -48,33 +48,44 @@ struct Damaged {
 /// The certificates of a bundle. Whatever stands between them is passed over.
 fn parse(pem: &str) -> Result<RootCertStore, Damaged> {
     let mut roots = RootCertStore::empty();
-    // Both are used again for each certificate: memory of its own for each would take longer to
-    // have than to fill.
-    let (mut base64, mut der) = (String::new(), Vec::new());
+    // Used again for each certificate: with musl, memory of its own for each costs more than the
+    // decoding.
+    let mut base64 = String::new();
+    let mut der = Vec::new();
     let mut is_inside = false;
     for line in pem.split('\n').map(str::trim_ascii) {
         if !is_inside {
             is_inside = line == BEGIN;
         } else if line == END {
-            let number = roots.len() + 1;
-            BASE64_STANDARD
-                .decode_vec(&base64, &mut der)
-                .map_err(|_| Damaged { number })?;
-            roots
-                .add(CertificateDer::from(der.as_slice()))
-                .map_err(|_| Damaged { number })?;
-            base64.clear();
-            der.clear();
             is_inside = false;
+            add(&mut roots, &base64, &mut der)?;
+            base64.clear();
         } else {
             base64.push_str(line);
         }
     }
-    if is_inside {
-        let number = roots.len() + 1;
-        return Err(Damaged { number });
+    match is_inside {
+        true => Err(damaged(&roots)),
+        false => Ok(roots),
     }
-    Ok(roots)
+}
+
+/// Adds one certificate. `der` is where it is decoded.
+fn add(roots: &mut RootCertStore, base64: &str, der: &mut Vec<u8>) -> Result<(), Damaged> {
+    der.clear();
+    BASE64_STANDARD
+        .decode_vec(base64, der)
+        .map_err(|_| damaged(roots))?;
+    roots
+        .add(CertificateDer::from(der.as_slice()))
+        .map_err(|_| damaged(roots))
+}
+
+/// The certificate after these is damaged.
+fn damaged(roots: &RootCertStore) -> Damaged {
+    Damaged {
+        number: roots.len() + 1,
+    }
 }
 
 #[cfg(test)]

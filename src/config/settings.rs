@@ -9,6 +9,7 @@ use crate::api::ids::{Id, PageUrl, is_url};
 use crate::cli::values::parse_id;
 use crate::error::Error;
 use crate::text::token::Token;
+use std::env;
 use std::sync::Arc;
 
 const BASE_URL: &str = "RELEVANCE_BASE_URL";
@@ -36,6 +37,8 @@ pub struct Settings {
     /// There is one where one is needed.
     pub agent_id: Option<Id>,
     pub network: Network,
+    /// `CI` is set: a job that is killed is to leave a trace of the run.
+    pub is_ci: bool,
     /// The variable that determines where the API is.
     host_variable: &'static str,
 }
@@ -79,6 +82,7 @@ impl Settings {
         Ok(Settings {
             token: Arc::clone(token),
             network: Network::read(on_read)?,
+            is_ci: env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false"),
             base_url,
             region,
             agent_id,

@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Default)]
 pub struct Progress {
     /// Polls begun.
-    pub polls: AtomicU64,
+    polls: AtomicU64,
     upload: Mutex<Option<Upload>>,
 }
 
@@ -22,6 +22,16 @@ pub struct Upload {
 }
 
 impl Progress {
+    /// A poll begins. Returns its number, from 1.
+    pub fn count_poll(&self) -> u64 {
+        self.polls.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// How many polls have begun.
+    pub fn polls(&self) -> u64 {
+        self.polls.load(Ordering::SeqCst)
+    }
+
     /// Shows this upload from now on, or none.
     pub fn set_upload(&self, upload: Option<Upload>) {
         *self.upload.lock().unwrap_or_else(PoisonError::into_inner) = upload;
@@ -41,9 +51,6 @@ impl Progress {
             seconds / 60 % 60,
             seconds % 60
         );
-        format!(
-            "waiting for the run, {clock}, polls: {}",
-            self.polls.load(Ordering::SeqCst)
-        )
+        format!("waiting for the run, {clock}, polls: {}", self.polls())
     }
 }

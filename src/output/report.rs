@@ -1,8 +1,9 @@
 /*! The result, as text or as the JSON object. */
 
+use crate::api::ids::{Id, RunId};
 use crate::api::poll;
 use crate::error::{Error, Exit};
-use crate::text::redactor::{Redacted, Redactor};
+use crate::text::redactor::{Redacted, Redactor, Untrusted};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use std::io::{self, Write};
@@ -57,15 +58,13 @@ impl Outcome {
 }
 
 /// What is known of the run, for the JSON object.
-#[derive(Default)]
-pub struct RunReport {
-    pub agent_id: Option<String>,
-    pub conversation_id: Option<String>,
-    pub studio_id: Option<String>,
-    pub job_id: Option<String>,
-    pub url: Option<String>,
+pub struct RunReport<'a> {
+    pub agent_id: Option<&'a Id>,
+    pub conversation_id: Option<&'a Id>,
+    pub run_id: Option<&'a RunId>,
+    pub url: Option<&'a str>,
     /// The task's state as last seen while the run was not over.
-    pub state: Option<String>,
+    pub state: Option<&'a Untrusted>,
     pub elapsed: Duration,
     pub polls: u64,
 }
@@ -136,74 +135,55 @@ impl Serialize for ErrorReport<'_> {
 }
 
 /// Writes the JSON object.
-pub fn write_json(
+pub fn write_json<'a>(
     out: &mut dyn Write,
     outcome: Result<&Outcome, &Error>,
-    run: &RunReport,
+    run: &RunReport<'a>,
     redactor: &Redactor,
 ) -> io::Result<()> {
-    let answer = outcome.ok().and_then(Outcome::answer);
-    let message = outcome.err().map(Error::message);
-    let run_id = match (&run.studio_id, &run.job_id) {
-        (Some(studio_id), Some(job_id)) => Some(format!("{studio_id}/{job_id}")),
-        _ => None,
+    let exit = outcome.err().map_or(Exit::Success, |error| error.exit);
+    let status = match outcome {
+        Ok(Outcome::Started(_)) => "started",
+        _ => exit.status(),
     };
+    let run_id = run.run_id.map(RunId::to_string);
+    let answer = outcome.ok().and_then(Outcome::answer);
+    let message = outcome.err().map(|error| error.message());
+    let cause = outcome.err().and_then(|error| error.cause.as_ref());
     let failure = outcome.err().and_then(|error| error.run.as_ref());
     let output = match outcome {
         Ok(outcome) => outcome.output(),
         Err(_) => failure.and_then(|failure| failure.output.as_deref()),
     };
-    let cause = outcome.err().and_then(|error| error.cause.as_ref());
     let details = failure.and_then(|failure| failure.details.as_deref());
-    let exit = outcome.err().map_or(Exit::Success, |error| error.exit);
+    let text = |text| redactor.redact(text);
+    let id = |id: &'a Id| redactor.redact(id.as_str());
+    let json = |json| Json::redacted(json, redactor);
     let report = Report {
-        status: status(outcome),
+        status,
         exit,
-        agent_id: plain(redactor, run.agent_id.as_deref()),
-        conversation_id: plain(redactor, run.conversation_id.as_deref()),
-        run_id: plain(redactor, run_id.as_deref()),
-        studio_id: plain(redactor, run.studio_id.as_deref()),
-        job_id: plain(redactor, run.job_id.as_deref()),
-        url: plain(redactor, run.url.as_deref()),
-        state: plain(redactor, run.state.as_deref()),
-        answer: plain(redactor, answer.as_deref()),
-        output: output.map(|json| Json::redacted(json, redactor)),
+        agent_id: run.agent_id.map(id),
+        conversation_id: run.conversation_id.map(id),
+        run_id: run_id.as_deref().map(text),
+        studio_id: run.run_id.map(|run_id| id(&run_id.studio_id)),
+        job_id: run.run_id.map(|run_id| id(&run_id.job_id)),
+        url: run.url.map(text),
+        state: run.state.map(|state| text(&state.0)),
+        answer: answer.as_deref().map(text),
+        output: output.map(json),
         error: message.as_deref().map(|message| ErrorReport {
-            message: redactor.redact(message),
+            message: text(message),
             http_status: cause.map(|cause| cause.http_status),
             request_id: cause
                 .and_then(|cause| cause.request_id.as_deref())
-                .map(|id| redactor.redact(id)),
-            details: details.map(|json| Json::redacted(json, redactor)),
+                .map(text),
+            details: details.map(json),
         }),
         elapsed: run.elapsed,
         polls: run.polls,
     };
     serde_json::to_writer(&mut *out, &report)?;
     out.write_all(b"\n")
-}
-
-fn plain<'a>(redactor: &Redactor, text: Option<&'a str>) -> Option<Redacted<'a>> {
-    text.map(|text| redactor.redact(text))
-}
-
-/// What the exit code says, as a word.
-fn status(outcome: Result<&Outcome, &Error>) -> &'static str {
-    let exit = match outcome {
-        Ok(Outcome::Started(_)) => return "started",
-        Ok(_) => Exit::Success,
-        Err(error) => error.exit,
-    };
-    match exit {
-        Exit::Success => "success",
-        Exit::Failed => "failed",
-        Exit::Usage => "usage",
-        Exit::Rejected => "rejected",
-        Exit::Unreachable => "unreachable",
-        Exit::Unknown => "unknown",
-        Exit::TimedOut => "timeout",
-        Exit::Signal(_) => "interrupted",
-    }
 }
 
 /// JSON as the server sent it, without the key in it. Nearly always that is the value itself.

@@ -119,7 +119,7 @@ impl Sink {
     }
 
     /// Whether the result goes into this very file.
-    pub fn is_file(&self, path: &Path) -> bool {
+    pub fn writes_to(&self, path: &Path) -> bool {
         let found = match self {
             Sink::Stdout => descriptor::own(io::stdout().as_fd()).and_then(|file| file.metadata()),
             Sink::Stderr => descriptor::own(io::stderr().as_fd()).and_then(|file| file.metadata()),

@@ -6,7 +6,7 @@ The writer exists from the start on a terminal and with `-v`, else only from the
 */
 
 use super::progress::Progress;
-use super::writer::{Mode, Shared, Task, Writer};
+use super::writer::{Idle, Order, Shared, Writer};
 use crate::text::redactor::Redactor;
 use std::env;
 use std::io::{self, IsTerminal};
@@ -18,10 +18,12 @@ use std::time::{Duration, Instant};
 
 /// Log lines beyond these, while nobody reads, are dropped.
 const MAX_LOG_LINES: usize = 1000;
+
 /// Standard error, shared by the threads.
 pub struct Stderr {
     shared: Arc<Shared>,
-    writer: Mutex<Option<Sender<Task>>>,
+    /// To the writer, once there is one.
+    orders: Mutex<Option<Sender<Order>>>,
 }
 
 impl Stderr {
@@ -32,27 +34,27 @@ impl Stderr {
         redactor: Arc<Redactor>,
         progress: Arc<Progress>,
     ) -> Stderr {
-        let mode = match verbosity {
-            0 if !quiet && !is_dumb() && io::stderr().is_terminal() => Mode::ProgressLine,
-            0 => Mode::Silent,
-            _ => Mode::Heartbeat,
+        let idle = match verbosity {
+            0 if !quiet && !is_dumb() && io::stderr().is_terminal() => Idle::ProgressLine,
+            0 => Idle::Silent,
+            _ => Idle::Heartbeat,
         };
         let queued = AtomicUsize::new(0);
         let shared = Arc::new(Shared {
             started_at,
             verbosity,
-            mode,
+            idle,
             redactor,
             progress,
             queued,
         });
         let stderr = Stderr {
             shared,
-            writer: Mutex::new(None),
+            orders: Mutex::new(None),
         };
-        if mode != Mode::Silent {
+        if idle != Idle::Silent {
             // Without a thread to spare the messages come all the same, and nothing between them.
-            let _ = stderr.writer();
+            let _ = stderr.orders();
         }
         stderr
     }
@@ -64,12 +66,12 @@ impl Stderr {
 
     /// A line that everyone sees.
     pub fn message(&self, message: String) {
-        let Ok(writer) = self.writer() else {
+        let Ok(orders) = self.orders() else {
             return self.shared.write_line("", &message);
         };
         self.shared.queued.fetch_add(1, Ordering::SeqCst);
         // The writer lives as long as the process.
-        let _ = writer.send(Task::Write(message));
+        let _ = orders.send(Order::Write(message));
     }
 
     /// A line for `-v`, with the seconds since the start.
@@ -89,14 +91,14 @@ impl Stderr {
 
     /// Takes the progress line off the screen, for good, if that can be done within `limit`.
     pub fn clear_progress(&self, limit: Duration) {
-        self.ask(Task::ClearProgress);
+        self.order(Order::ClearProgress);
         self.flush(Some(limit));
     }
 
     /// Waits until everything is written, or at the longest for `limit`.
     pub fn flush(&self, limit: Option<Duration>) {
         let (done, is_done) = mpsc::channel();
-        self.ask(Task::Flush(done));
+        self.order(Order::Flush(done));
         // Either it is done, or there is no writer, or the limit has passed.
         let _ = match limit {
             Some(limit) => is_done.recv_timeout(limit).ok(),
@@ -104,26 +106,27 @@ impl Stderr {
         };
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Sender<Task>>> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Sender<Order>>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, task: Task) {
-        if let Some(writer) = &*self.lock() {
-            let _ = writer.send(task);
+    /// Gives an order to the writer, if there is one.
+    fn order(&self, order: Order) {
+        if let Some(orders) = &*self.lock() {
+            let _ = orders.send(order);
         }
     }
 
-    /// The writer, started now if there was none.
-    fn writer(&self) -> io::Result<Sender<Task>> {
-        let mut writer = self.lock();
-        if let Some(writer) = &*writer {
-            return Ok(writer.clone());
+    /// Where orders to the writer go. It is started now if there was none.
+    fn orders(&self) -> io::Result<Sender<Order>> {
+        let mut orders = self.lock();
+        if let Some(orders) = &*orders {
+            return Ok(orders.clone());
         }
-        let (sender, tasks) = mpsc::channel();
+        let (sender, received) = mpsc::channel();
         let shared = Arc::clone(&self.shared);
-        thread::Builder::new().spawn(move || Writer::new(&shared).run(&tasks))?;
-        Ok(writer.insert(sender).clone())
+        thread::Builder::new().spawn(move || Writer::new(&shared).run(&received))?;
+        Ok(orders.insert(sender).clone())
     }
 }
 

@@ -25,22 +25,23 @@ pub(super) struct Shared {
     pub(super) started_at: Instant,
     /// 0, 1 (`-v`) or 2 (`-vv`).
     pub(super) verbosity: u8,
-    pub(super) mode: Mode,
+    pub(super) idle: Idle,
     pub(super) redactor: Arc<Redactor>,
     pub(super) progress: Arc<Progress>,
     /// Lines that are handed over and not yet written.
     pub(super) queued: AtomicUsize,
 }
 
-/// What is written when nothing else is.
+/// What is written while there is no order.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum Idle {
     Silent,
     Heartbeat,
     ProgressLine,
 }
 
-pub(super) enum Task {
+/// What the writer is told to do.
+pub(super) enum Order {
     Write(String),
     /// No progress line any more: the result is being written.
     ClearProgress,
@@ -67,55 +68,54 @@ impl Shared {
 /// The thread that writes.
 pub(super) struct Writer<'a> {
     shared: &'a Shared,
-    mode: Mode,
+    idle: Idle,
     is_progress_drawn: bool,
     last_written_at: Instant,
 }
 
 impl Writer<'_> {
     pub(super) fn new(shared: &Shared) -> Writer<'_> {
-        let (mode, last_written_at) = (shared.mode, Instant::now());
         Writer {
             shared,
-            mode,
+            idle: shared.idle,
             is_progress_drawn: false,
-            last_written_at,
+            last_written_at: Instant::now(),
         }
     }
 
-    pub(super) fn run(&mut self, tasks: &Receiver<Task>) {
+    pub(super) fn run(&mut self, orders: &Receiver<Order>) {
         loop {
-            match self.next(tasks) {
-                Ok(task) => self.act(task),
+            match self.next(orders) {
+                Ok(order) => self.carry_out(order),
                 Err(RecvTimeoutError::Timeout) => self.tick(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn next(&self, tasks: &Receiver<Task>) -> Result<Task, RecvTimeoutError> {
-        let period = match self.mode {
-            Mode::Silent => return tasks.recv().map_err(RecvTimeoutError::from),
-            Mode::Heartbeat => HEARTBEAT,
-            Mode::ProgressLine => REDRAW,
+    fn next(&self, orders: &Receiver<Order>) -> Result<Order, RecvTimeoutError> {
+        let period = match self.idle {
+            Idle::Silent => return orders.recv().map_err(RecvTimeoutError::from),
+            Idle::Heartbeat => HEARTBEAT,
+            Idle::ProgressLine => REDRAW,
         };
-        tasks.recv_timeout(period.saturating_sub(self.last_written_at.elapsed()))
+        orders.recv_timeout(period.saturating_sub(self.last_written_at.elapsed()))
     }
 
-    fn act(&mut self, task: Task) {
-        match task {
-            Task::Write(message) => {
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Write(message) => {
                 let before = self.take_progress_line();
                 self.shared.write_line(before, &message);
                 self.shared.queued.fetch_sub(1, Ordering::SeqCst);
                 self.last_written_at = Instant::now();
             }
-            Task::ClearProgress => {
+            Order::ClearProgress => {
                 write(self.take_progress_line());
-                self.mode = Mode::Silent;
+                self.idle = Idle::Silent;
             }
             // Whoever asked may have gone on.
-            Task::Flush(done) => {
+            Order::Flush(done) => {
                 let _ = done.send(());
             }
         }
@@ -134,7 +134,7 @@ impl Writer<'_> {
 
     fn tick(&mut self) {
         let status = self.shared.status();
-        if self.mode == Mode::Heartbeat {
+        if self.idle == Idle::Heartbeat {
             self.shared.write_line("", &self.shared.stamped(&status));
         } else if is_in_foreground() {
             // Written over what was there, so that nothing flickers. The cursor goes back to the

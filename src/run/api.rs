@@ -106,7 +106,7 @@ impl Api<'_> {
     }
 
     /// The status of a reply that is no use, what the API said with it, and its request id.
-    pub fn quote(&self, reply: &Reply) -> String {
+    pub fn status_and_message(&self, reply: &Reply) -> String {
         format!("{}{}", reply.status, self.said(reply))
     }
 
@@ -147,7 +147,10 @@ impl Api<'_> {
     pub fn rejection(&self, exit: Exit, what: &str, reply: &Reply, subject: Subject) -> Error {
         Error::new(
             exit,
-            format!("the API rejected {what} with {}", self.quote(reply)),
+            format!(
+                "the API rejected {what} with {}",
+                self.status_and_message(reply)
+            ),
         )
         .next(advice(reply, subject))
         .cause(self.cause(reply))
@@ -207,7 +210,7 @@ impl Api<'_> {
         let what = format!(
             "unexpected reply from {} ({})",
             self.host(),
-            self.quote(reply)
+            self.status_and_message(reply)
         );
         Error::new(exit, what).next(match captive_portal_hint(reply) {
             Some(hint) => hint.to_owned(),
@@ -265,8 +268,15 @@ fn advice(reply: &Reply, subject: Subject) -> &'static str {
     }
 }
 
-/// What to add about a success that the API did not send.
-pub fn captive_portal_hint(reply: &Reply) -> Option<&'static str> {
+/// What happened, with what to add about a success that the API did not send.
+pub fn with_portal_hint(what: String, reply: &Reply) -> String {
+    match captive_portal_hint(reply) {
+        Some(hint) => format!("{what}; {hint}"),
+        None => what,
+    }
+}
+
+fn captive_portal_hint(reply: &Reply) -> Option<&'static str> {
     is_html(reply).then_some(
         "this is a web page, not the API: check for a captive portal or proxy login page, and \
          check RELEVANCE_BASE_URL",

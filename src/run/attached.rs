@@ -100,7 +100,9 @@ pub struct LocalFile {
 impl LocalFile {
     fn open(path: PathBuf) -> Result<LocalFile, Error> {
         let cannot = |why: &str| Error::usage(format!("cannot attach {}: {why}", path.display()));
-        let kind = std::fs::metadata(&path).map_err(|why| cannot(&io_reason(&why)))?;
+        let unreadable =
+            |why: io::Error| cannot(&io_reason(&why)).next("check the path and its permissions");
+        let kind = std::fs::metadata(&path).map_err(unreadable)?;
         if kind.is_dir() {
             return Err(cannot("it is a directory").next("attach files, or an archive of them"));
         }
@@ -108,8 +110,8 @@ impl LocalFile {
         if !kind.is_file() {
             return Err(cannot("it is not a regular file").next("write it to a file first"));
         }
-        let file = File::open(&path).map_err(|why| cannot(&io_reason(&why)))?;
-        let found = file.metadata().map_err(|why| cannot(&io_reason(&why)))?;
+        let file = File::open(&path).map_err(unreadable)?;
+        let found = file.metadata().map_err(unreadable)?;
         if found.len() == 0 {
             return Err(cannot("it is empty").next("check the command that produced it"));
         }

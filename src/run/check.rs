@@ -6,7 +6,6 @@ use crate::api::client::Reply;
 use crate::api::ids::Id;
 use crate::api::replies::{Described, is_key_info, parse_agent, parse_tool};
 use crate::error::{Error, Exit};
-use crate::text::redactor::Untrusted;
 
 /// What is checked beside the token.
 pub enum Checked<'a> {
@@ -23,50 +22,40 @@ pub fn check(api: &Api, project: &str, checked: &Checked) -> Result<String, Erro
     if !is_key_info(&reply.body) {
         return Err(api.unexpected(Exit::Rejected, &reply));
     }
-    let (kind, id) = match checked {
-        Checked::Agent(id) => ("agent", id),
-        Checked::Tool(id) => ("tool", id),
-        Checked::Nothing => {
-            return Ok(format!(
-                "ok: {host} accepts the token of project {project}; no agent checked (use --agent \
-                 or RELEVANCE_AGENT_ID)"
-            ));
-        }
-    };
-    let (reply, described) = match checked {
-        Checked::Tool(_) => {
-            let reply = ask(api, &format!("/studios/{id}/get"), Subject::Tool)?;
-            let described = parse_tool(&reply.body);
-            (reply, described)
-        }
-        _ => {
+    match checked {
+        Checked::Nothing => Ok(format!(
+            "ok: {host} accepts the token of project {project}; no agent checked (use --agent or \
+             RELEVANCE_AGENT_ID)"
+        )),
+        Checked::Agent(id) => {
             let reply = ask(api, &format!("/agents/{id}/get"), Subject::Agent)?;
-            let described = parse_agent(&reply.body);
-            (reply, described)
+            let described = described(api, &reply, parse_agent)?;
+            compare(api, project, "agent", id, &described)
         }
-    };
-    let Some(described) = described else {
-        return Err(api.unexpected(Exit::Rejected, &reply));
-    };
-    compare(api, project, kind, id, &described)?;
-    let unnamed = Untrusted("unnamed".to_owned());
-    let name = api
-        .session
-        .redactor
-        .quote(described.name.as_ref().unwrap_or(&unnamed));
-    Ok(format!(
-        "ok: {kind} {id} ({name}), project {project}, {host}"
-    ))
+        Checked::Tool(id) => {
+            let reply = ask(api, &format!("/studios/{id}/get"), Subject::Tool)?;
+            let described = described(api, &reply, parse_tool)?;
+            compare(api, project, "tool", id, &described)
+        }
+    }
 }
 
-/// Whether what was described is what was asked for.
+fn described(
+    api: &Api,
+    reply: &Reply,
+    parse: fn(&[u8]) -> Option<Described>,
+) -> Result<Described, Error> {
+    parse(&reply.body).ok_or_else(|| api.unexpected(Exit::Rejected, reply))
+}
+
+/// The line for what was described, if it is what was asked for.
 fn compare(
     api: &Api,
     project: &str,
     kind: &str,
     id: &Id,
     described: &Described,
-) -> Result<(), Error> {
+) -> Result<String, Error> {
     let redactor = &api.session.redactor;
     if described.project.0 != project {
         let theirs = redactor.quote(&described.project);
@@ -82,7 +71,14 @@ fn compare(
         let what = format!("asked {} for {kind} {id}, got {kind} {theirs}", api.host());
         return Err(Error::rejected(what).next(format!("check the id of the {kind}")));
     }
-    Ok(())
+    let name = match &described.name {
+        Some(name) => redactor.quote(name),
+        None => "unnamed".to_owned(),
+    };
+    Ok(format!(
+        "ok: {kind} {id} ({name}), project {project}, {}",
+        api.host()
+    ))
 }
 
 /// One question, which may be asked again whatever went wrong with it.

@@ -3,7 +3,6 @@ trigger again is not. */
 
 use super::api::{Api, is_transient};
 use super::origin::{Kind, MessageDigest, Name, Origin};
-use super::task::requests::{VIEW_BODY, view_path};
 use super::trigger::can_be_shown;
 use crate::api::client::Reply;
 use crate::api::ids::{Id, RunId, TaskId};
@@ -12,7 +11,7 @@ use crate::api::poll::{Poll, PollState, poll_path};
 use crate::api::task::parse_list;
 use crate::api::time::Millis;
 use crate::api::trigger::StartedRun;
-use crate::api::turn::parse_last_user_message;
+use crate::api::turn::{VIEW_BODY, parse_last_user_message, view_path};
 use std::thread;
 use std::time::Duration;
 
@@ -66,7 +65,7 @@ pub fn find(api: &Api, origin: &Origin, name: Option<&Name>) -> Option<StartedRu
             Look::NotYet(_) if number == LOOKS => return None,
             Look::NotYet(asked) => asked.unwrap_or_default(),
         };
-        if api.session.remaining().is_some_and(|it| it <= asked) {
+        if !api.session.has_time_for(asked) {
             return None;
         }
         thread::sleep(pause.max(asked));
@@ -248,22 +247,8 @@ fn is_own_message(reply: &Reply, message: &MessageDigest, began_at: Millis) -> b
     };
     let is_newer = last
         .received_at
-        .is_some_and(|at| at >= server_time(began_at, reply));
+        .is_some_and(|at| at >= began_at.earliest_on_server(reply.date));
     is_newer && message.matches(&last.text)
-}
-
-/// A time of this machine's clock by the server's, as far as the reply tells it; at the earliest.
-pub fn server_time(time: Millis, reply: &Reply) -> Millis {
-    let ahead = reply
-        .date
-        .map_or(0, |Millis(theirs)| theirs - Millis::now().0);
-    Millis(time.0.saturating_add(ahead))
-}
-
-/// The same at the latest: `Date` has whole seconds, and the reply was on its way for a while.
-pub fn latest_server_time(time: Millis, reply: &Reply) -> Millis {
-    let Millis(earliest) = server_time(time, reply);
-    Millis(earliest.saturating_add(1000 + reply.took.as_millis() as i64))
 }
 
 /// The list of an agent's newest conversations, filtered by this `external_id` where the API can.

@@ -1,6 +1,6 @@
 /*! The run's job: the first witness, polled until it says how the run ended. */
 
-use super::api::{Api, Subject, captive_portal_hint, is_rejection, is_transient};
+use super::api::{Api, Subject, is_rejection, is_transient, with_portal_hint};
 use super::pace::{is_look, pace};
 use super::retry::{Attempt, Failure, UNTIL_DEADLINE, jitter, with_retry};
 use super::task::TaskWatch;
@@ -13,7 +13,6 @@ use crate::error::{Error, Exit, RunFailure, RunState};
 use crate::output::report::Outcome;
 use crate::text::redactor::Untrusted;
 use std::mem;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,8 +25,7 @@ const MAX_LOGGED_UPDATES: usize = 1000;
 
 /// How the polling ended.
 pub enum JobEnd {
-    Answered(Outcome),
-    Failed(Error),
+    Decided(Result<Outcome, Error>),
     /// Without a word on how the run ended. The error counts where the task does not know either.
     Silent(Error),
 }
@@ -100,10 +98,12 @@ impl<'a> JobWatch<'a> {
                 Err(error) if is_rejection(&error) => {
                     return JobEnd::Silent(error);
                 }
-                Err(error) => return JobEnd::Failed(error),
+                Err(error) => return JobEnd::Decided(Err(error)),
             };
             match polled {
-                Polled::State(PollState::Ended(ending)) => return self.end(ending),
+                Polled::State(PollState::Ended(ending)) => {
+                    return JobEnd::Decided(self.outcome(ending));
+                }
                 Polled::State(PollState::OverWithoutEnding(word)) => {
                     let over_since = *self.over_since.get_or_insert_with(Instant::now);
                     if over_since.elapsed() >= ENDING_GRACE {
@@ -129,29 +129,28 @@ impl<'a> JobWatch<'a> {
 
     /// A look at the task, beside the polls of certain numbers.
     fn look(&self, task: &mut Option<TaskWatch>) {
-        let polls = self.api.session.progress.polls.load(Ordering::SeqCst);
         if let Some(task) = task
-            && is_look(polls)
+            && is_look(self.api.session.progress.polls())
         {
             task.look();
         }
     }
 
+    /// Sleeps until the next poll.
     fn sleep(&self) {
         let waited = self.last_poll_at.duration_since(self.wait_started_at);
-        let pace = match (self.over_since, self.interval) {
-            // The first second look is at once.
-            (Some(since), _) if since >= self.last_poll_at => Duration::ZERO,
-            (Some(_), _) => pace(Duration::ZERO, jitter()),
-            (None, Some(interval)) => interval,
-            (None, None) => pace(waited, jitter()),
+        let until_next = match self.over_since {
+            // That poll was the first to say that the run is over: the next one follows at once.
+            Some(since) if since >= self.last_poll_at => Duration::ZERO,
+            Some(_) => pace(Duration::ZERO, jitter()),
+            None => self.interval.unwrap_or_else(|| pace(waited, jitter())),
         };
-        thread::sleep(pace.saturating_sub(self.last_poll_at.elapsed()));
+        thread::sleep(until_next.saturating_sub(self.last_poll_at.elapsed()));
     }
 
     fn poll(&mut self) -> Attempt<Polled> {
         let session = self.api.session;
-        let number = session.progress.polls.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = session.progress.count_poll();
         self.last_form = self.form(number);
         self.last_poll_at = Instant::now();
         let path = poll_path(&self.run_id, self.last_form == Form::Full);
@@ -242,25 +241,19 @@ impl<'a> JobWatch<'a> {
     }
 
     fn not_understood(&self, why: &str, reply: &Reply) -> Failure {
-        let quoted = self.api.quote(reply);
-        let mut what = format!("cannot parse the reply to the poll ({why}: {quoted})");
-        if let Some(hint) = captive_portal_hint(reply) {
-            what.push_str("; ");
-            what.push_str(hint);
-        }
+        let quoted = self.api.status_and_message(reply);
+        let what = format!("cannot parse the reply to the poll ({why}: {quoted})");
         Failure::Transient {
-            error: Error::unknown(what),
+            error: Error::unknown(with_portal_hint(what, reply)),
             retry_after: None,
         }
     }
 
     /// What the end of the run comes to.
-    fn end(&self, ending: Ending) -> JobEnd {
+    fn outcome(&self, ending: Ending) -> Result<Outcome, Error> {
         let failure = match ending {
-            Ending::Success(output) if self.is_tool => {
-                return JobEnd::Answered(Outcome::ToolResult(output));
-            }
-            Ending::Success(output) => return JobEnd::Answered(Outcome::Answered(output)),
+            Ending::Success(output) if self.is_tool => return Ok(Outcome::ToolResult(output)),
+            Ending::Success(output) => return Ok(Outcome::Answered(output)),
             Ending::Failure(failure) => failure,
         };
         let reason = self.api.reason(failure.errors.as_deref(), failure.status);
@@ -269,7 +262,7 @@ impl<'a> JobWatch<'a> {
             details: failure.errors,
             output: failure.output,
         });
-        JobEnd::Failed(error)
+        Err(error)
     }
 
     fn failed(&self, reason: &str) -> Error {

@@ -21,10 +21,10 @@ pub fn read_message(parts: Vec<Part>, session: &Session) -> Result<String, Error
     for part in parts {
         let text = match part {
             Part::Text(text) => check_text("MESSAGE", text)?,
-            Part::File(path) => check_text(
-                &format!("--file {}", path.display()),
-                read_file("--file", &path, session)?,
-            )?,
+            Part::File(path) => {
+                let name = format!("--file {}", path.display());
+                check_text(&name, read_file(&name, &path, session)?)?
+            }
             Part::StdinIfPiped if io::stdin().is_terminal() => {
                 return Err(Error::usage("no message").next(
                     "pass it as an argument, with --file, or on standard input through a pipe; see \
@@ -68,7 +68,10 @@ pub fn read_fields(
                 fields.push(Field { key, value });
                 continue;
             }
-            FieldValue::File(path) => read_file(&format!("{option} {key}@"), &path, session)?,
+            FieldValue::File(path) => {
+                let name = format!("{option} {key}@{}", path.display());
+                read_file(&name, &path, session)?
+            }
             FieldValue::Stdin => read_stdin(session)?,
         };
         let value = to_raw_value(&text).map_err(|why| {
@@ -87,18 +90,15 @@ fn read_stdin(session: &Session) -> Result<String, Error> {
     text
 }
 
-fn read_file(option: &str, path: &Path, session: &Session) -> Result<String, Error> {
-    let name = match option.ends_with('@') {
-        true => format!("{option}{}", path.display()),
-        false => format!("{option} {}", path.display()),
-    };
+/// `name` is what messages call the file.
+fn read_file(name: &str, path: &Path, session: &Session) -> Result<String, Error> {
     session.set_activity(format!("still reading {name}"));
     let read = File::open(path).and_then(|file| {
         let size = file.metadata().map_or(0, |found| found.len());
         read_limited(file, size)
     });
     session.clear_activity();
-    to_text(&name, read)
+    to_text(name, read)
 }
 
 fn to_text(name: &str, read: io::Result<Vec<u8>>) -> Result<String, Error> {

@@ -11,8 +11,6 @@ pub struct Name {
     pub value: String,
     /// The user chose it with `--set`, perhaps for every run.
     pub is_users: bool,
-    /// Where the member begins in the body, if this program added it.
-    pub(super) at: Option<usize>,
 }
 
 /// Whose run it is, as far as that is needed to look for it and to follow it.

@@ -43,6 +43,8 @@ pub struct Request {
     body: Vec<u8>,
     /// The name by which its run can be looked for, if it carries one.
     pub name: Option<Name>,
+    /// Where the name begins in the body, if this program added it.
+    added_at: Option<usize>,
     pub origin: Origin,
 }
 
@@ -139,7 +141,6 @@ impl Draft {
             key,
             value,
             is_users: true,
-            at: None,
         })
     }
 
@@ -208,7 +209,6 @@ impl Draft {
                 key: self.name_key(),
                 value: new_name?,
                 is_users: false,
-                at: None,
             })
         };
         self.own_name().or_else(own)
@@ -219,7 +219,7 @@ impl Draft {
         self,
         attachments: &[Attachment],
         new_name: Option<String>,
-        began_at: Option<Millis>,
+        began_at: Millis,
     ) -> Result<Request, Error> {
         let path = match &self.work {
             DraftWork::Agent { .. } => "/agents/trigger".to_owned(),
@@ -228,17 +228,19 @@ impl Draft {
         let mut body = Vec::new();
         self.write(&mut body, attachments)
             .map_err(|why| not_json(&why))?;
-        let mut name = self.name(new_name.clone());
-        if let (Some(name), Some(value)) = (&mut name, new_name) {
+        let added_at = new_name.as_ref().map(|value| {
+            // In the place of the brace that ends the body.
             body.pop();
-            name.at = Some(body.len());
-            body.extend_from_slice(format!(r#","{}":"{value}"}}"#, name.key).as_bytes());
-        }
+            let at = body.len();
+            body.extend_from_slice(format!(r#","{}":"{value}"}}"#, self.name_key()).as_bytes());
+            at
+        });
         Ok(Request {
             path,
             body,
-            name,
-            origin: self.origin(began_at),
+            name: self.name(new_name),
+            added_at,
+            origin: self.origin(Some(began_at)),
         })
     }
 }
@@ -250,15 +252,14 @@ impl Request {
 
     /// The member of the body that this program added, if it did.
     pub fn added_key(&self) -> Option<&'static str> {
-        self.name
-            .as_ref()
-            .filter(|name| name.at.is_some())
-            .map(|name| name.key)
+        let name = self.name.as_ref()?;
+        self.added_at.map(|_| name.key)
     }
 
     /// Takes the name that this program added out of the request.
     pub fn drop_name(&mut self) {
-        if let Some(at) = self.name.take().and_then(|name| name.at) {
+        if let Some(at) = self.added_at.take() {
+            self.name = None;
             self.body.truncate(at);
             self.body.push(b'}');
         }

@@ -83,9 +83,8 @@ pub fn with_retry<T>(
             )
         });
         session.set_last_error(error.what.clone());
-        if let Some(asked) = retry_after
-            && let (Some(timeout), Some(remaining)) = (session.timeout(), session.remaining())
-            && asked >= remaining
+        if let (Some(asked), Some(timeout)) = (retry_after, session.timeout())
+            && !session.has_time_for(asked)
         {
             let mut interrupted = session.interrupted(Interruption::RetryAfter { asked, timeout });
             interrupted.cause.clone_from(&error.cause);

@@ -13,10 +13,9 @@ use crate::api::turn::TurnResult;
 use crate::error::{Error, RunFailure};
 use crate::output::report::Outcome;
 use crate::session::known::Known;
-use requests::Standing;
+use requests::Witness;
 use serde_json::value::RawValue;
 use std::mem;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,7 +27,7 @@ const MAX_FAILED_LOOKS: u32 = 2;
 /// Between two looks, where the first one failed.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
-/// What a task is followed for.
+/// The watch over one task, and what is kept from one request to the next.
 pub struct TaskWatch<'a> {
     api: &'a Api<'a>,
     pub task: TaskId,
@@ -50,6 +49,12 @@ pub struct TaskWatch<'a> {
     /// It was reported that a person is waited for.
     is_waiting_reported: bool,
     is_unknown_reported: bool,
+}
+
+/// A look at the task that failed.
+struct FailedLook {
+    /// How long the API asks to wait before the next one.
+    retry_after: Option<Duration>,
 }
 
 impl<'a> TaskWatch<'a> {
@@ -85,16 +90,16 @@ impl<'a> TaskWatch<'a> {
         }
     }
 
-    /// Whether the task can be asked at all. What may pass is tried once more, and so is what
-    /// failed a while ago.
-    pub fn answers(&mut self) -> bool {
+    /// Asks until the task was seen, or it is clear that it cannot be. Looks that failed a while ago
+    /// do not count.
+    pub fn ask_until_seen(&mut self) -> bool {
         self.failed_looks = 0;
         while self.may_look() {
-            let Err(asked) = self.try_look() else {
+            let Err(FailedLook { retry_after }) = self.try_look() else {
                 return true;
             };
-            let pause = LOOK_PAUSE.max(asked.unwrap_or_default());
-            if !self.may_look() || self.api.session.remaining().is_some_and(|it| it <= pause) {
+            let pause = LOOK_PAUSE.max(retry_after.unwrap_or_default());
+            if !self.may_look() || !self.api.session.has_time_for(pause) {
                 return false;
             }
             thread::sleep(pause);
@@ -106,9 +111,8 @@ impl<'a> TaskWatch<'a> {
         !self.is_closed && self.failed_looks < MAX_FAILED_LOOKS
     }
 
-    /// Errors: it failed; with how long the API asks to wait.
-    fn try_look(&mut self) -> Result<(), Option<Duration>> {
-        match self.ask_state(Standing::Second) {
+    fn try_look(&mut self) -> Result<(), FailedLook> {
+        match self.ask_state(Witness::Second) {
             Ok(state) => {
                 self.failed_looks = 0;
                 self.note(&state);
@@ -119,7 +123,7 @@ impl<'a> TaskWatch<'a> {
     }
 
     /// A key may be forbidden to look at tasks, which is said once.
-    fn note_failed_look(&mut self, failure: Failure) -> Option<Duration> {
+    fn note_failed_look(&mut self, failure: Failure) -> FailedLook {
         self.failed_looks += 1;
         self.is_closed = matches!(failure, Failure::Permanent(_));
         let retry_after = match failure {
@@ -134,7 +138,7 @@ impl<'a> TaskWatch<'a> {
                 .stderr
                 .log(|| format!("task: cannot be asked: {}", error.what));
         }
-        retry_after
+        FailedLook { retry_after }
     }
 
     /// Whether the task was in progress when it was seen last.
@@ -160,22 +164,20 @@ impl<'a> TaskWatch<'a> {
 
     /// Follows the task to its end.
     /// Errors: `Failed`: it ended without success. Else the API does not say how it ended.
-    pub fn follow(&mut self, standing: Standing) -> Result<Outcome, Error> {
+    pub fn follow(&mut self, witness: Witness) -> Result<Outcome, Error> {
         let session = self.api.session;
         self.followed_since = Instant::now();
         let mut over_since: Option<Instant> = None;
         loop {
             let asked_at = Instant::now();
             session.record_if_due();
-            session.progress.polls.fetch_add(1, Ordering::SeqCst);
-            let state = with_retry(session, "task", UNTIL_DEADLINE, |_| {
-                self.ask_state(standing)
-            })?;
+            session.progress.count_poll();
+            let state = with_retry(session, "task", UNTIL_DEADLINE, |_| self.ask_state(witness))?;
             self.note(&state);
             match state.meaning {
                 Meaning::Over | Meaning::Failed => {
                     let is_last = over_since.is_some_and(|since| since.elapsed() >= ANSWER_GRACE);
-                    if let Some(outcome) = self.read_end(&state, standing, is_last)? {
+                    if let Some(outcome) = self.read_end(&state, witness, is_last)? {
                         return Ok(outcome);
                     }
                     over_since.get_or_insert(asked_at);
@@ -189,12 +191,11 @@ impl<'a> TaskWatch<'a> {
                 Meaning::Working | Meaning::WaitsForPerson => over_since = None,
             }
             let waited = asked_at.duration_since(self.followed_since);
-            let pace = match (over_since, self.interval) {
-                (Some(_), _) => pace(Duration::ZERO, jitter()) * 2,
-                (None, Some(interval)) => interval,
-                (None, None) => pace(waited, jitter()),
+            let until_next = match over_since {
+                Some(_) => pace(Duration::ZERO, jitter()) * 2,
+                None => self.interval.unwrap_or_else(|| pace(waited, jitter())),
             };
-            thread::sleep(pace.saturating_sub(asked_at.elapsed()));
+            thread::sleep(until_next.saturating_sub(asked_at.elapsed()));
         }
     }
 
@@ -203,17 +204,17 @@ impl<'a> TaskWatch<'a> {
     fn read_end(
         &self,
         state: &TaskState,
-        standing: Standing,
+        witness: Witness,
         is_last: bool,
     ) -> Result<Option<Outcome>, Error> {
         let word = state.known_word().unwrap_or_default();
         let has_failed = state.meaning == Meaning::Failed;
-        let limit = match standing {
-            Standing::Second => ATTEMPTS,
-            Standing::Own | Standing::Resumed => UNTIL_DEADLINE,
+        let limit = match witness {
+            Witness::Second => ATTEMPTS,
+            Witness::Only | Witness::OnlyResumed => UNTIL_DEADLINE,
         };
         let result = with_retry(self.api.session, "messages", limit, |_| {
-            self.ask_result(standing)
+            self.ask_result(witness)
         })?;
         match result {
             TurnResult::Errors(errors) => Err(self.failure(&errors)),

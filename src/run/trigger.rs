@@ -1,6 +1,6 @@
 /*! Starting the run: the one request that must never be sent twice. */
 
-use super::api::{Api, Subject, captive_portal_hint};
+use super::api::{Api, Subject, with_portal_hint};
 use super::origin::Kind;
 use super::request::Request;
 use super::retry::{ATTEMPTS, Attempt, Failure, with_retry};
@@ -91,32 +91,21 @@ fn accepted_run(api: &Api, request: &Request, reply: &Reply) -> Option<StartedRu
     can_be_shown(api, &run).then_some(run)
 }
 
-/// Whether no id contains the key: such a one could be neither printed nor stored.
+/// Whether no id contains the key: such a one could be neither printed nor recorded.
 pub fn can_be_shown(api: &Api, run: &StartedRun) -> bool {
-    let mut ids = String::new();
-    if let Some(run_id) = &run.run_id {
-        ids.push_str(&format!("{run_id} "));
-    }
-    if let Some(conversation_id) = &run.conversation_id {
-        ids.push_str(conversation_id.as_str());
-    }
-    !api.session.redactor.redact(&ids).had_key()
+    run.clone().without_key(&api.session.redactor) == *run
 }
 
 fn without_run_id(api: &Api, reply: &Reply) -> Error {
-    let mut what = format!(
+    let what = format!(
         "the reply to the trigger contains no usable run id ({})",
-        api.quote(reply)
+        api.status_and_message(reply)
     );
-    if let Some(hint) = captive_portal_hint(reply) {
-        what.push_str("; ");
-        what.push_str(hint);
-    }
-    may_have_started(api, what)
+    may_have_started(api, with_portal_hint(what, reply))
 }
 
 fn classify_error(api: &Api, why: &TransportError) -> Failure {
-    if let TransportError::Refused(Refusal::Withheld(why)) = why {
+    if let TransportError::Refused(Refusal::Journal(why)) = why {
         let error = Error::usage(why.clone())
             .state(RunState::NothingStarted)
             .next("check the disk, or choose another file");

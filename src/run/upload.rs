@@ -135,10 +135,14 @@ impl Transfer<'_> {
         });
         local.check_unchanged().map_err(Failure::Permanent)?;
         let mut contents = local.contents();
-        // Not each time: a host may not know the question.
+        // Each second attempt does not ask: some hosts do not understand the question.
         let asks_first = number % 2 == 1 && local.size > MAX_UNASKED;
-        let kind = (local.size, local.media_type());
-        let sent = self.uploader.put(self.url, kind, &mut contents, asks_first);
+        let sent = self.uploader.put(
+            self.url,
+            (local.size, local.media_type()),
+            &mut contents,
+            asks_first,
+        );
         let is_whole = contents.is_at_end();
         if let Some(error) = contents.failure {
             return Err(Failure::Permanent(error));
@@ -155,7 +159,7 @@ impl Transfer<'_> {
             return Ok(());
         }
         let Transfer { host, .. } = self;
-        let (quoted, name) = (self.api.quote(reply), &self.local.name);
+        let (quoted, name) = (self.api.status_and_message(reply), &self.local.name);
         let cause = self.api.cause(reply);
         // A success that comes too early, and 417, are what a host says that does not know
         // `Expect`.

@@ -3,7 +3,7 @@
 use super::api::Api;
 use super::job::{JobEnd, JobWatch};
 use super::task::TaskWatch;
-use super::task::requests::Standing;
+use super::task::requests::Witness;
 use crate::api::ids::RunId;
 use crate::error::{Error, Exit, RunState};
 use crate::output::report::Outcome;
@@ -28,14 +28,14 @@ pub fn wait_for_end(
     mut target: Target,
     interval: Option<Duration>,
 ) -> Result<Outcome, Error> {
-    let standing = if target.is_resumed {
-        Standing::Resumed
+    let witness = if target.is_resumed {
+        Witness::OnlyResumed
     } else {
-        Standing::Own
+        Witness::Only
     };
     let Some(run_id) = target.run_id.take() else {
         return match &mut target.task {
-            Some(task) => task.follow(standing),
+            Some(task) => task.follow(witness),
             None => Err(
                 Error::unknown("the reply to the trigger names no run that can be polled")
                     .next(api.session.known().check_before_repeating()),
@@ -43,20 +43,18 @@ pub fn wait_for_end(
         };
     };
     let mut job = JobWatch::new(api, run_id, &target, interval);
-    let end = job.poll_to_end(&mut target.task);
-    let error = match end {
-        JobEnd::Answered(outcome) => return Ok(outcome),
-        JobEnd::Failed(error) => return Err(error),
+    let error = match job.poll_to_end(&mut target.task) {
+        JobEnd::Decided(result) => return result,
         JobEnd::Silent(error) => error,
     };
     // The job has no more to say. The task decides, as far as it can be asked.
     let Some(task) = &mut target.task else {
         return Err(error);
     };
-    if !task.answers() {
+    if !task.ask_until_seen() {
         return Err(unless_in_progress(task, api, error));
     }
-    match task.follow(Standing::Second) {
+    match task.follow(Witness::Second) {
         Err(own) if own.exit == Exit::Unknown && !task.is_in_progress() => {
             api.session.stderr.log(|| format!("task: {}", own.what));
             Err(error)
@@ -68,13 +66,12 @@ pub fn wait_for_end(
 /// The job's own error, unless the task was last seen in progress: then the run goes on in another
 /// job, and did not fail.
 fn unless_in_progress(task: &TaskWatch, api: &Api, error: Error) -> Error {
-    let waits = api.session.known().waits_for_person();
     if error.exit != Exit::Failed || !task.is_in_progress() {
         return error;
     }
     let mut unknown =
         Error::unknown("the run's job ended without a result, and its task cannot be asked")
             .state(RunState::Continues);
-    unknown.remark = waits.map(|state| format!(", and is waiting for a person ({state})"));
+    unknown.remark = api.session.known().remark();
     unknown
 }

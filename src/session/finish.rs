@@ -7,8 +7,7 @@ use super::verdict::{Verdict, verdict};
 use crate::error::{Error, Exit};
 use crate::output::report::{self, Outcome, RunReport};
 use crate::text::io_reason;
-use std::io::{self, Write};
-use std::sync::atomic::Ordering;
+use std::io;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -115,25 +114,32 @@ impl Session {
         outcome: Result<&Outcome, &Error>,
         known: &Known,
     ) -> io::Result<()> {
-        let json = self.options.json;
-        match outcome {
-            Err(error) if !json || error.exit == Exit::Usage => return Ok(()),
-            Ok(outcome) if !json => {
-                let write = |out: &mut dyn Write| report::write_text(out, outcome, &self.redactor);
-                return self.sink().write(&write);
+        match (outcome, self.options.json) {
+            (Ok(outcome), false) => self
+                .sink()
+                .write(&|out| report::write_text(out, outcome, &self.redactor)),
+            (Err(_), false) => Ok(()),
+            // There is nothing that an object could describe.
+            (Err(error), true) if error.exit == Exit::Usage => Ok(()),
+            (_, true) => {
+                let run = self.run_report(outcome, known);
+                self.sink()
+                    .write(&|out| report::write_json(out, outcome, &run, &self.redactor))
             }
-            _ => {}
         }
-        let mut run = RunReport {
+    }
+
+    fn run_report<'a>(&self, outcome: Result<&Outcome, &Error>, known: &'a Known) -> RunReport<'a> {
+        let state = known.state.as_ref().map(|state| &state.word);
+        RunReport {
+            agent_id: known.agent_id.as_ref(),
+            conversation_id: known.conversation_id(),
+            run_id: known.run_id(),
+            url: known.url.as_deref().filter(|_| known.run().is_some()),
+            state: state.filter(|_| !is_over(outcome)),
             elapsed: self.started_at.elapsed(),
-            polls: self.progress.polls.load(Ordering::SeqCst),
-            ..known.report()
-        };
-        if is_over(outcome) {
-            run.state = None;
+            polls: self.progress.polls(),
         }
-        self.sink()
-            .write(&|out| report::write_json(out, outcome, &run, &self.redactor))
     }
 
     /// The state, once a result that is being written is written, or at the latest after `limit`.

@@ -3,7 +3,7 @@
 use crate::api::ids::{Id, PageUrl, RunId};
 use crate::api::task::{Meaning, TaskState};
 use crate::api::trigger::StartedRun;
-use crate::output::report::RunReport;
+use crate::error::Remark;
 use crate::text::visible::shell_word;
 use std::path::PathBuf;
 
@@ -39,11 +39,11 @@ impl Known {
         }
     }
 
-    fn run_id(&self) -> Option<&RunId> {
+    pub fn run_id(&self) -> Option<&RunId> {
         self.run()?.run_id.as_ref()
     }
 
-    fn conversation_id(&self) -> Option<&Id> {
+    pub fn conversation_id(&self) -> Option<&Id> {
         self.run()?.conversation_id.as_ref()
     }
 
@@ -79,6 +79,12 @@ impl Known {
         let state = self.state.as_ref()?;
         let is_over = matches!(state.meaning, Meaning::Over | Meaning::Failed);
         state.known_word().filter(|_| is_over)
+    }
+
+    /// What is known of a run that continues, apart from its state.
+    pub fn remark(&self) -> Option<Remark> {
+        let waits = self.waits_for_person().map(Remark::WaitsForPerson);
+        waits.or(self.task_over().map(Remark::TaskOver))
     }
 
     /// The lines that tell how to resume the run, the last one to be printed last.
@@ -132,19 +138,5 @@ impl Known {
     pub fn printed_id(&self) -> String {
         let conversation_id = self.conversation_id().map(Id::to_string);
         self.resume_target().or(conversation_id).unwrap_or_default()
-    }
-
-    /// For the JSON object.
-    pub fn report(&self) -> RunReport {
-        let text = |id: &Id| id.to_string();
-        RunReport {
-            agent_id: self.agent_id.as_ref().map(text),
-            conversation_id: self.conversation_id().map(text),
-            studio_id: self.run_id().map(|run_id| text(&run_id.studio_id)),
-            job_id: self.run_id().map(|run_id| text(&run_id.job_id)),
-            url: self.url.clone().filter(|_| self.run().is_some()),
-            state: self.state.as_ref().map(|state| state.word.0.clone()),
-            ..RunReport::default()
-        }
     }
 }

@@ -2,8 +2,9 @@
 
 Reading this file and [`state`] proves that no trigger goes out twice: how far the trigger has come
 ([`Remote`]) and how far the report has are private there, and only its methods change them. The
-first byte of a trigger passes only through [`Session::before_send`], which has the journal written
-first; after it the trigger counts as sent until its reply rejects it.
+transport of each connection ([`crate::api::transport`]) calls [`Session::before_send`] before the
+first byte of a trigger, which has the journal written first; after it the trigger counts as sent
+until its reply rejects it.
 
 The lock is what makes the exit code true at any instant: whoever holds it while deciding how the
 command ends knows that no request goes out behind its back. Nobody writes, or waits for anything,
@@ -104,6 +105,11 @@ impl Session {
         )
     }
 
+    /// Whether a wait of this length ends before the deadline.
+    pub fn has_time_for(&self, wait: Duration) -> bool {
+        self.remaining().is_none_or(|remaining| wait < remaining)
+    }
+
     /// The state is never left half changed, so a lock that a panic poisoned is safe to use.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -158,7 +164,7 @@ impl Session {
         fingerprint: &Fingerprint,
         next: &Announcement,
     ) -> Result<Entry, Error> {
-        if self.sink().is_file(path) {
+        if self.sink().writes_to(path) {
             let result = match self.sink() {
                 Sink::Stdout => "standard output",
                 _ => "--output",
@@ -210,7 +216,7 @@ impl Session {
         Ok(())
     }
 
-    /// Whether each trigger that was sent was rejected, if any was.
+    /// Whether nothing can have been started: no trigger was sent, or each was rejected.
     pub fn is_unsent(&self) -> bool {
         self.lock().known().remote == Remote::Unsent
     }
@@ -224,12 +230,9 @@ impl Session {
         }
     }
 
-    /// The run is known: started now, or by an earlier command. An id with the key in it could be
-    /// neither printed nor recorded, and is as good as none.
-    pub fn started(&self, mut run: StartedRun) {
-        let has_key = |id: &str| self.redactor.redact(id).had_key();
-        run.run_id = run.run_id.filter(|id| !has_key(&id.to_string()));
-        run.conversation_id = run.conversation_id.filter(|id| !has_key(id.as_str()));
+    /// The run is known: started now, or by an earlier command.
+    pub fn started(&self, run: StartedRun) {
+        let run = run.without_key(&self.redactor);
         self.lock().mark_started(run);
     }
 

@@ -3,7 +3,7 @@ the exit code, the lines and whether the run file stays. Pure, and used by the m
 watchdog alike. */
 
 use super::known::{Known, Remote};
-use crate::error::{Error, Exit, RunState};
+use crate::error::{Error, Exit, Remark, RunState};
 use crate::output::report::Outcome;
 use crate::text::duration;
 use signal_hook::low_level::signal_name;
@@ -120,17 +120,19 @@ impl Interruption {
                 .state(RunState::MayHaveStarted)
                 .next(known.check_before_repeating()),
             Remote::Started(_) if is_reporting => {
-                let mut error = Error::new(Exit::TimedOut, self.what());
+                let what = format!("{}; the result was being written", self.what());
+                let mut error = Error::new(Exit::TimedOut, what);
                 error.state = None;
-                error.next("the result was being written")
+                error
             }
             Remote::Started(_) => Error::new(Exit::TimedOut, self.what()),
         };
-        if error.state == Some(RunState::Continues) {
-            error.remark = remark(known, last_error);
-        } else if error.state.is_some() {
-            error.remark = last_error.map(|why| format!(" ({why})"));
-        }
+        let last_error = last_error.map(ToOwned::to_owned);
+        error.remark = match error.state {
+            Some(RunState::Continues) => known.remark().or(last_error.map(Remark::LastError)),
+            Some(_) => last_error.map(Remark::Activity),
+            None => None,
+        };
         match self {
             Interruption::Signal(signal) => error.exit = Exit::Signal(signal),
             Interruption::Panic(_) if known.remote != Remote::Unsent => error.exit = Exit::Unknown,
@@ -138,17 +140,6 @@ impl Interruption {
         }
         error
     }
-}
-
-/// What more is known of a run that continues.
-fn remark(known: &Known, last_error: Option<&str>) -> Option<String> {
-    if let Some(state) = known.waits_for_person() {
-        return Some(format!(", and is waiting for a person ({state})"));
-    }
-    if let Some(state) = known.task_over() {
-        return Some(format!(" (its task was last seen as {state})"));
-    }
-    last_error.map(|why| format!(" (last error: {why})"))
 }
 
 #[cfg(test)]

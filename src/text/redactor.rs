@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 
 /// A shorter key is not a real one, and would be found in ordinary words.
 const MIN_KEY_LENGTH: usize = 8;
+/// How many characters of the beginning of a long text are quoted, and how many of its end.
+const QUOTED_BEGINNING: usize = 200;
+const QUOTED_END: usize = 97;
 /// What stands where the key stood.
 const REDACTED: &str = "[redacted]";
 
@@ -88,9 +91,9 @@ impl Redactor {
     pub fn quote(&self, text: &Untrusted) -> String {
         // Redacted before it is shortened: a cut would leave most of a key unrecognised.
         let redacted = self.redact(&text.0);
-        // Of a text of megabytes, this much is enough to make the line of.
+        // To clean megabytes would copy them. White space hardly ever fills this much.
         let enough = shorten(redacted.as_str(), 20_000, 10_000);
-        shorten(&one_line(&enough), 200, 97).into_owned()
+        shorten(&one_line(&enough), QUOTED_BEGINNING, QUOTED_END).into_owned()
     }
 
     /// A whole message for `-vv`: one line, escaped, its middle left out where it is long.

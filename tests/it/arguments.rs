@@ -154,11 +154,15 @@ fn a_duration_that_is_not_one() {
 
 #[test]
 fn a_field_that_is_not_one() {
-    for (option, text) in [("--set", "novalue"), ("--set", "=x"), ("--param", "@x")] {
+    for (option, text, example) in [
+        ("--set", "novalue", "version=draft"),
+        ("--set", "=x", "version=draft"),
+        ("--param", "@x", "topic=news"),
+    ] {
         is_refused(
             &[option, text, "Hello"],
             &format!("invalid {option}: {FIELD}"),
-            &format!("for example: {option} version=draft"),
+            &format!("for example: {option} {example}"),
         );
     }
     for (key, own) in [

@@ -11,6 +11,7 @@ use crate::faked::{FOUND, PAGES, faked, losing};
 use crate::found::with_file;
 use crate::found_names::{named, turn};
 use crate::pages::AGENT_PAGE;
+use crate::run_file::lost_line;
 use crate::script::{Script, Scripted, answered, conversation, conversations, metadata, triggered};
 use crate::task::{quick, says_only};
 use fake::api::scenario::Scenario;
@@ -93,17 +94,12 @@ fn what_is_not_found_is_looked_for_at_each_repetition() {
     let command = || with_file(&api, &run_file).arg("lost: Hello");
     let output = command().run();
     output.exits(5).prints("").does_not_resume();
-    let path = run_file.display();
     for repetition in 1..=3 {
         assert_eq!(api.requests("/conversations/list").len(), repetition);
         let before = fs::read(&run_file).unwrap();
         let output = command().run();
         output.exits(5).prints("");
-        let line = format!(
-            "relevance-run: --run-file {path}: an earlier attempt ended while sending the trigger; \
-             the run may have been started; check {PAGES}: if the run is there, wait for it there; \
-             if not, remove {path} and repeat the command"
-        );
+        let line = format!("relevance-run: {}", lost_line(&run_file, PAGES));
         says_only(&output, &[&line]);
         assert_eq!(fs::read(&run_file).unwrap(), before);
     }
@@ -173,12 +169,7 @@ fn run_files_of_the_version_before_are_understood() {
     fs::write(&run_file, format!("relevance-run trigger {digest}\n")).unwrap();
     let output = command().run();
     output.exits(5).prints("");
-    let path = run_file.display();
-    let line = format!(
-        "relevance-run: --run-file {path}: an earlier attempt ended while sending the trigger; the \
-         run may have been started; check {AGENT_PAGE}: if the run is there, wait for it there; if \
-         not, remove {path} and repeat the command"
-    );
+    let line = format!("relevance-run: {}", lost_line(&run_file, AGENT_PAGE));
     says_only(&output, &[&line]);
     assert!(run_file.exists());
     assert_eq!(api.triggers(), 1);

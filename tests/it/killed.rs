@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::faked::PAGES;
+use crate::run_file::lost_line;
 use crate::traced::{ANSWER, BUSY, Call, LOST, QUEUED, Target, Trial, USUAL, for_each};
 
 /// How the command ended that was given again.
@@ -42,12 +43,7 @@ fn survive(message: &'static str, call: &Call) -> End {
     assert!(runs <= 1, "{message} {call:?}: {runs} runs");
     if let Some(output) = output.filter(|output| output.code != Some(0)) {
         assert_eq!(runs, 0, "{message} {call:?}: there is a run\n{output}");
-        let file = file.display();
-        let line = format!(
-            "--run-file {file}: an earlier attempt ended while sending the trigger; the run may \
-             have been started; check {PAGES}: if the run is there, wait for it there; if not, \
-             remove {file} and repeat the command"
-        );
+        let line = lost_line(&file, PAGES);
         output.ends(5, &[&line]);
         assert_eq!(trial.folder.names(), ["run"], "{message} {call:?}");
         return End::Asked;

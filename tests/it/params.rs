@@ -138,22 +138,22 @@ fn what_has_an_option_of_its_own_is_not_set() {
 #[test]
 fn what_is_no_field_is_a_usage_error() {
     let api = Script::new().start();
-    for option in ["--param", "--set"] {
+    for (option, example) in [("--param", "topic=news"), ("--set", "version=draft")] {
         for (text, line) in [
             (
                 "key",
                 "invalid OPTION: it is neither KEY=VALUE nor KEY@FILE; \
-                 for example: OPTION version=draft",
+                 for example: OPTION EXAMPLE",
             ),
             (
                 "=value",
                 "invalid OPTION: it is neither KEY=VALUE nor KEY@FILE; \
-                 for example: OPTION version=draft",
+                 for example: OPTION EXAMPLE",
             ),
             (
                 "@/dev/null",
                 "invalid OPTION: it is neither KEY=VALUE nor KEY@FILE; \
-                 for example: OPTION version=draft",
+                 for example: OPTION EXAMPLE",
             ),
             ("key@", "OPTION key@ names no file; use OPTION key@FILE"),
             (
@@ -165,7 +165,7 @@ fn what_is_no_field_is_a_usage_error() {
             refuses(
                 &api,
                 hello(&api).args([option, text]),
-                &line.replace("OPTION", option),
+                &line.replace("OPTION", option).replace("EXAMPLE", example),
             );
         }
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::command::Folder;
 use crate::faked::RESUME;
 use crate::pages::AGENT_PAGE;
+use crate::run_file::lost_line;
 use crate::script::{Kind, Script, agent_message, metadata, user_message};
 use crate::task::{PAGE, messages, quick, says_only};
 use fake::server::Reply;
@@ -131,12 +132,7 @@ fn a_queued_run_of_no_known_conversation_may_have_been_started() {
     says_only(&output, &[&line]);
     let output = command().run();
     output.exits(5).prints("");
-    let path = run_file.display();
-    let line = format!(
-        "relevance-run: --run-file {path}: an earlier attempt ended while sending the trigger; the \
-         run may have been started; check {AGENT_PAGE}: if the run is there, wait for it there; if \
-         not, remove {path} and repeat the command"
-    );
+    let line = format!("relevance-run: {}", lost_line(&run_file, AGENT_PAGE));
     says_only(&output, &[&line]);
     assert_eq!(api.triggers(), 1);
     assert_eq!(api.requests_of(Kind::Poll).len(), 0);

@@ -51,12 +51,12 @@ pub fn repeat_line(file: &Path) -> String {
 }
 
 /// What a repeat says of a trigger that was about to be sent, and whose run is not found.
-pub fn lost_line(file: &Path) -> String {
+pub fn lost_line(file: &Path, place: &str) -> String {
     let file = file.display();
     format!(
         "--run-file {file}: an earlier attempt ended while sending the trigger; the run may have \
-         been started; check {AGENT_PAGE}: if the run is there, wait for it there; if not, remove \
-         {file} and repeat the command"
+         been started; check {place}: if the run is there, wait for it there and remove {file}; \
+         if not, remove {file} and repeat the command"
     )
 }
 
@@ -229,7 +229,7 @@ fn a_trigger_without_a_reply_is_not_sent_again() {
         output.ends(5, &[&line]);
         for _ in 0..2 {
             let again = with_file(&api, &file).arg("Hello").run();
-            again.ends(5, &[&lost_line(&file)]);
+            again.ends(5, &[&lost_line(&file, AGENT_PAGE)]);
         }
         assert_eq!(api.triggers(), 1);
         assert_eq!(lines(&file).len(), 1);
@@ -240,7 +240,7 @@ fn a_trigger_without_a_reply_is_not_sent_again() {
         let api = without_list().trigger(Reply::hang()).start();
         killed(with_file(&api, &file).arg("Hello"), &api, 1, signal).stopped_by(signal);
         let again = with_file(&api, &file).arg("Hello").run();
-        again.ends(5, &[&lost_line(&file)]);
+        again.ends(5, &[&lost_line(&file, AGENT_PAGE)]);
         assert_eq!(api.triggers(), 1);
     }
 }
@@ -321,7 +321,7 @@ fn a_torn_last_line_counts_as_not_written() {
         fs::write(&file, &whole[..length]).unwrap();
         if length > first_line {
             let output = with_file(&api, &file).arg("Hello").run();
-            output.ends(5, &[&lost_line(&file)]);
+            output.ends(5, &[&lost_line(&file, AGENT_PAGE)]);
             assert_eq!(fs::read_to_string(&file).unwrap(), whole[..length]);
         } else if length % 8 == 0 {
             with_file(&api, &file).arg("Hello").run().answers("Hi!");
@@ -346,7 +346,7 @@ fn a_file_of_an_earlier_version_is_understood() {
     let old = written[0].split(' ').take(3).collect::<Vec<_>>().join(" ");
     fs::write(&file, format!("{old}\n")).unwrap();
     let output = with_file(&api, &file).arg("Hello").run();
-    output.ends(5, &[&lost_line(&file)]);
+    output.ends(5, &[&lost_line(&file, AGENT_PAGE)]);
     fs::write(&file, format!("{old}\n{}\n", written[1])).unwrap();
     with_file(&api, &file).arg("Hello").run().answers("Hi!");
     assert!(folder.names().is_empty());

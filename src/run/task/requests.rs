@@ -4,35 +4,32 @@ use super::TaskWatch;
 use crate::api::client::Reply;
 use crate::api::ids::TaskId;
 use crate::api::task::{TaskState, parse_state};
-use crate::api::turn::{Turn, TurnResult, parse_turn};
+use crate::api::turn::{Turn, TurnResult, VIEW_BODY, parse_turn, view_path};
 use crate::error::Exit;
 use crate::run::api::{Exits, Subject};
-use crate::run::find::{latest_server_time, server_time};
 use crate::run::origin::Kind;
 use crate::run::retry::{Attempt, Failure};
 use std::time::Duration;
 
 /// How long a task may be unknown to the API after its run was started.
 const NOT_FOUND_GRACE: Duration = Duration::from_secs(10);
-/// The newest messages.
-pub const VIEW_BODY: &[u8] = br#"{"page_size":100}"#;
 
-/// What a rejection of the task's requests means for the command.
+/// What the task is a witness of, and so what a rejection of its requests means for the command.
 #[derive(Clone, Copy)]
-pub enum Standing {
+pub enum Witness {
     /// The task is all there is, and this command started the run.
-    Own,
+    Only,
     /// The task is all there is, and another command started the run.
-    Resumed,
+    OnlyResumed,
     /// The job was asked first, and its word counts where the task has none.
     Second,
 }
 
-impl Standing {
+impl Witness {
     fn exits(self) -> Exits {
         let rejected = match self {
-            Standing::Own | Standing::Second => Exit::Unknown,
-            Standing::Resumed => Exit::Rejected,
+            Witness::Only | Witness::Second => Exit::Unknown,
+            Witness::OnlyResumed => Exit::Rejected,
         };
         Exits {
             transient: Exit::Unknown,
@@ -42,7 +39,7 @@ impl Standing {
 }
 
 impl TaskWatch<'_> {
-    pub(super) fn ask_state(&self, standing: Standing) -> Attempt<TaskState> {
+    pub(super) fn ask_state(&self, witness: Witness) -> Attempt<TaskState> {
         let TaskId {
             agent_id,
             conversation_id,
@@ -52,17 +49,17 @@ impl TaskWatch<'_> {
             .api
             .get("task", &path)
             .map_err(|why| self.api.no_reply(&why))?;
-        let reply = self.expect_success(reply, standing)?;
+        let reply = self.expect_success(reply, witness)?;
         parse_state(&reply.body).ok_or_else(|| self.not_understood(&reply))
     }
 
-    pub(super) fn ask_result(&self, standing: Standing) -> Attempt<TurnResult> {
+    pub(super) fn ask_result(&self, witness: Witness) -> Attempt<TurnResult> {
         let path = view_path(&self.task);
         let reply = self
             .api
             .post("messages", &path, VIEW_BODY)
             .map_err(|why| self.api.no_reply(&why))?;
-        let reply = self.expect_success(reply, standing)?;
+        let reply = self.expect_success(reply, witness)?;
         let result = parse_turn(
             &reply.body,
             &self.turn(&reply, &|text| self.is_own_text(text)),
@@ -81,10 +78,9 @@ impl TaskWatch<'_> {
     /// Which message of a user counts, by the clock of the server.
     fn turn<'b>(&self, reply: &Reply, is_text: &'b dyn Fn(&str) -> bool) -> Turn<'b> {
         let Some(origin) = &self.origin else {
-            let knows_clock = reply.date.is_some();
-            let limit = latest_server_time(self.began_at, reply);
+            let began_at = self.began_at.latest_on_server(reply.date, reply.took);
             return Turn {
-                not_after: Some(limit).filter(|_| knows_clock),
+                not_after: reply.date.map(|_| began_at),
                 ..Turn::default()
             };
         };
@@ -93,18 +89,18 @@ impl TaskWatch<'_> {
         Turn {
             is_text: origin.message.is_some().then_some(is_text),
             is_new_conversation,
-            not_before: began_at.map(|time| server_time(time, reply)),
+            not_before: began_at.map(|time| time.earliest_on_server(reply.date)),
             not_after: None,
         }
     }
 
-    fn expect_success(&self, reply: Reply, standing: Standing) -> Attempt<Reply> {
+    fn expect_success(&self, reply: Reply, witness: Witness) -> Attempt<Reply> {
         let status = reply.status;
         let is_early = self.followed_since.elapsed() < NOT_FOUND_GRACE;
         let expected = self.api.expect_success(
             "the question for the task",
             reply,
-            standing.exits(),
+            witness.exits(),
             Subject::Task,
         );
         match expected {
@@ -115,7 +111,7 @@ impl TaskWatch<'_> {
                 })
             }
             Err(Failure::Permanent(mut error)) => {
-                error.is_unknown_run = status == 404 && matches!(standing, Standing::Resumed);
+                error.is_unknown_run = status == 404 && matches!(witness, Witness::OnlyResumed);
                 Err(Failure::Permanent(error))
             }
             expected => expected,
@@ -129,12 +125,4 @@ impl TaskWatch<'_> {
             retry_after: None,
         }
     }
-}
-
-/// The path of a task's messages.
-pub fn view_path(task: &TaskId) -> String {
-    format!(
-        "/agents/{}/tasks/{}/view",
-        task.agent_id, task.conversation_id
-    )
 }

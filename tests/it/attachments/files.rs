@@ -48,9 +48,18 @@ fn what_cannot_be_attached_is_refused_before_anything_is_sent() {
         (fifo, irregular),
         ("/dev/zero".into(), irregular),
         ("/dev/stdin".into(), irregular),
-        (folder.0.join("missing"), "No such file or directory"),
-        (dangling, "No such file or directory"),
-        (good.join("below"), "Not a directory"),
+        (
+            folder.0.join("missing"),
+            "No such file or directory; check the path and its permissions",
+        ),
+        (
+            dangling,
+            "No such file or directory; check the path and its permissions",
+        ),
+        (
+            good.join("below"),
+            "Not a directory; check the path and its permissions",
+        ),
         (
             sized(&folder, "large", 100_000_001),
             "it is larger than 100 MB; attach a smaller file",
@@ -119,7 +128,8 @@ fn a_file_that_may_not_be_read_is_refused() {
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
         format!(
-            "relevance-run: cannot attach {}: Permission denied\n",
+            "relevance-run: cannot attach {}: Permission denied; check the path and its \
+             permissions\n",
             file.display()
         )
     );
