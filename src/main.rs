@@ -9,7 +9,7 @@ use relevance_run::api::client::Client;
 use relevance_run::cli::args::{self, Args, DEFAULT_TIMEOUT, Mode, Parsed, Work};
 use relevance_run::cli::values::Resume;
 use relevance_run::command::Command;
-use relevance_run::config::settings::{Settings, Wanted};
+use relevance_run::config::settings::{AgentUse, Settings, Wanted};
 use relevance_run::error::Error;
 use relevance_run::output::report::Outcome;
 use relevance_run::output::sink::{GivenDescriptor, Sink};
@@ -24,6 +24,8 @@ fn main() -> ExitCode {
     let started_at = Instant::now();
     let parsed = args::parse(env::args_os().skip(1));
     let session = Session::new(started_at, options(&parsed));
+    // Before this process opens anything, which might get the number of a descriptor that it was
+    // not given.
     let given = match &parsed {
         Ok(Parsed::Run(args)) => args.output.as_deref().and_then(GivenDescriptor::of),
         _ => None,
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Ok(Parsed::Run(args)) => {
             watchdog::start(&session).and_then(|()| run(&session, *args, given))
         }
+        // Standard error, on which it is printed, may block.
         Err(error) => watchdog::start(&session).and(Err(error)),
     };
     ExitCode::from(session.finish(outcome).code())
@@ -94,16 +97,15 @@ fn wanted(args: &Args) -> Wanted<'_> {
         Mode::Resume(Resume::Page(page)) => Some(page),
         _ => None,
     };
-    let is_agent_run = match &args.mode {
-        Mode::Trigger(trigger) => matches!(trigger.work, Work::Agent { .. }),
-        Mode::Resume(resume) => matches!(resume, Resume::Conversation(_)),
-        Mode::Check { .. } => false,
+    let agent_use = match &args.mode {
+        Mode::Trigger(trigger) if matches!(trigger.work, Work::Agent { .. }) => AgentUse::Needed,
+        Mode::Resume(Resume::Conversation(_)) => AgentUse::Needed,
+        Mode::Check { tool_id: None } => AgentUse::IfThereIsOne,
+        Mode::Trigger(_) | Mode::Resume(_) | Mode::Check { .. } => AgentUse::IfGiven,
     };
-    let is_agent_check = matches!(args.mode, Mode::Check { tool_id: None });
     Wanted {
         agent: args.agent.as_deref(),
-        uses_default_agent: is_agent_run || is_agent_check,
-        needs_agent: is_agent_run,
+        agent_use,
         page,
     }
 }

@@ -21,11 +21,20 @@ const FORM: &str = "set it to https://HOST[:PORT]/PATH";
 pub struct Wanted<'a> {
     /// The value of `--agent`.
     pub agent: Option<&'a str>,
-    /// Whether `RELEVANCE_AGENT_ID` counts where that is not given.
-    pub uses_default_agent: bool,
-    pub needs_agent: bool,
+    pub agent_use: AgentUse,
     /// The page that `--resume` names.
     pub page: Option<&'a PageUrl>,
+}
+
+/// What an agent is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum AgentUse {
+    /// It is needed: that of `--agent`, else of `RELEVANCE_AGENT_ID`.
+    Needed,
+    /// The same, if there is one.
+    IfThereIsOne,
+    /// Only that of `--agent` counts.
+    IfGiven,
 }
 
 /// What the environment says.
@@ -61,7 +70,7 @@ impl Settings {
         };
         let from_page = wanted.page.map(|page| page.agent_id.clone());
         let agent_id = from_page.or(agent.as_ref().map(|agent| agent.id.clone()));
-        let has_agent = agent_id.is_some() || !wanted.needs_agent;
+        let has_agent = agent_id.is_some() || wanted.agent_use != AgentUse::Needed;
         let has_api = base_url.is_some() || region.is_some();
         let (Some(token), true, true) = (token.as_ref(), has_api, has_agent) else {
             return Err(missing(token.is_some(), has_api, has_agent));
@@ -196,7 +205,7 @@ struct Agent {
 fn agent(wanted: &Wanted) -> Result<Option<Agent>, Error> {
     let default = match wanted.agent {
         Some(_) => None,
-        None => first(&[AGENT_ID])?.filter(|_| wanted.uses_default_agent),
+        None => first(&[AGENT_ID])?.filter(|_| wanted.agent_use != AgentUse::IfGiven),
     };
     let (name, text) = match (wanted.agent, &default) {
         (Some(text), _) => ("--agent", text),

@@ -17,7 +17,8 @@ pub fn duplicate(number: i32) -> io::Result<File> {
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     use std::os::fd::AsRawFd;
     let duplicate = pidfd_open(getpid(), PidfdFlags::empty()).and_then(|own| {
-        // The lowest free number is that of this process's own descriptor: then nobody gave it.
+        // This one got the lowest number that was free. If it is the one that is asked for, nobody
+        // gave that to this process.
         if own.as_raw_fd() == number {
             return Err(rustix::io::Errno::BADF);
         }

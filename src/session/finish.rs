@@ -15,6 +15,8 @@ use std::time::Duration;
 const CLEARING_GRACE: Duration = Duration::from_millis(100);
 /// Longest that a success waits for the log of `-v` to be read.
 const LOG_GRACE: Duration = Duration::from_secs(1);
+/// Why a run file could not be removed that the watchdog found still there.
+const TOO_LONG: &str = "this took too long";
 
 impl Session {
     /// Writes the result, then whatever there is to say, and fixes the exit code. The watchdog may
@@ -35,10 +37,10 @@ impl Session {
         // A success is delivered by now, so that its run file is to go; a failure is once its line
         // is read.
         let overdue = match is_success && !end.keeps_run_file {
-            true => self.removal_warning("this took too long"),
+            true => self.removal_warning(TOO_LONG),
             false => None,
         };
-        self.fix(exit, end.lines, overdue);
+        self.fix_exit_and_print(exit, end.lines, overdue);
         if !is_success {
             self.stderr.flush(None);
         }
@@ -52,31 +54,30 @@ impl Session {
         exit
     }
 
-    /// From now on a result is being written, unless the exit code does not depend on that.
+    /// From now on a result is being written. The exit code depends on that where there is an
+    /// answer, or the JSON object of a run that failed. Any other error keeps its code, which is
+    /// fixed at once; its lines are printed by the watchdog if the writing blocks.
     fn begin_report(&self, error: Option<Verdict>) {
         match error {
+            None => self.lock().begin_report(Vec::new()),
             Some(end) if end.exit == Exit::Failed && self.options.json => {
                 self.lock().begin_report(end.lines);
             }
-            // Printed by the watchdog, if writing blocks.
-            Some(end) => {
-                self.set_final(end.exit, end.lines);
-            }
-            None => self.lock().begin_report(Vec::new()),
+            Some(end) => self.fix_exit(end.exit, end.lines),
         }
     }
 
-    fn set_final(&self, exit: Exit, lines: Vec<String>) {
-        self.lock().finish(exit, lines);
+    fn fix_exit(&self, exit: Exit, lines: Vec<String>) {
+        self.lock().fix_exit(exit, lines);
         self.reported.notify_all();
     }
 
     /// Fixes the exit code, and hands over the lines that there are to print. The watchdog, which
     /// may end the process at any moment, finds each line either still here or handed over: so the
     /// lock is held until the last one is. `overdue` is what it prints from then on.
-    fn fix(&self, exit: Exit, lines: Vec<String>, overdue: Option<String>) {
+    fn fix_exit_and_print(&self, exit: Exit, lines: Vec<String>, overdue: Option<String>) {
         let mut state = self.lock();
-        state.finish(exit, overdue.into_iter().collect());
+        state.fix_exit(exit, overdue.into_iter().collect());
         self.reported.notify_all();
         for line in lines {
             self.stderr.message(line);
@@ -88,8 +89,8 @@ impl Session {
         let Some(journal) = self.journal.get() else {
             return;
         };
-        let overdue = self.removal_warning("this took too long");
-        self.set_final(exit, overdue.into_iter().collect());
+        let overdue = self.removal_warning(TOO_LONG);
+        self.fix_exit(exit, overdue.into_iter().collect());
         let removed = journal.remove();
         self.lock().take_lines();
         if let Err(why) = removed

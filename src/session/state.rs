@@ -99,7 +99,7 @@ impl State {
     }
 
     /// Fixes the exit code. `lines` are printed if what is left to do takes too long.
-    pub fn finish(&mut self, exit: Exit, lines: Vec<String>) {
+    pub fn fix_exit(&mut self, exit: Exit, lines: Vec<String>) {
         self.local = Local::Final(exit);
         self.lines = lines;
     }

@@ -73,6 +73,7 @@ fn of_lost_error(error: &Error, lost: String, known: &Known) -> Verdict {
         verdict.lines.extend(known.resume_lines());
         verdict.keeps_run_file = true;
     }
+    // Behind the error itself.
     verdict.lines.insert(1, lost);
     verdict
 }

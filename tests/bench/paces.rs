@@ -10,10 +10,10 @@ use crate::simulate::notice;
 /// From the time waited to the time until the next poll.
 type Rule = dyn Fn(Duration) -> Duration;
 
-/// Runs of about this many seconds, each with its share of all.
-type Mixture = &'static [(f64, u64)];
+/// A share of all runs, and about how many seconds they take.
+type Share = (f64, u64);
 
-const RUNS: [(&str, Mixture); 9] = [
+const RUNS: [(&str, &[Share]); 9] = [
     ("1 s", &[(1.0, 1)]),
     ("3 s", &[(1.0, 3)]),
     ("10 s", &[(1.0, 10)]),
@@ -24,6 +24,15 @@ const RUNS: [(&str, Mixture); 9] = [
     ("1 h", &[(1.0, 3600)]),
     ("85 % 20 s, 15 % 3 min", &[(0.85, 20), (0.15, 180)]),
 ];
+
+/// What a rule comes to.
+#[derive(Default)]
+struct Figures {
+    mean_polls: f64,
+    /// In seconds, from a run's end to its notice.
+    mean_delay: f64,
+    worst_delay: f64,
+}
 
 pub fn paces(out: &mut impl Write) -> io::Result<()> {
     let rules: [(&str, &Rule); 4] = [
@@ -44,11 +53,14 @@ pub fn paces(out: &mut impl Write) -> io::Result<()> {
         write!(out, "{name:>28}")?;
     }
     writeln!(out)?;
-    for (name, mixture) in RUNS {
+    for (name, shares) in RUNS {
         write!(out, "{name:<22}")?;
         for (_, rule) in &rules {
-            let (polls, mean, worst) = of_mixture(mixture, rule);
-            let cell = format!("{polls:.1} polls, {mean:.2}, {worst:.2}");
+            let figures = figures(shares, rule);
+            let cell = format!(
+                "{:.1} polls, {:.2}, {:.2}",
+                figures.mean_polls, figures.mean_delay, figures.worst_delay
+            );
             write!(out, "{cell:>28}")?;
         }
         writeln!(out)?;
@@ -56,18 +68,18 @@ pub fn paces(out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The mean number of polls, and the mean and the worst delay in seconds.
-fn of_mixture(mixture: Mixture, rule: &Rule) -> (f64, f64, f64) {
-    let (mut polls, mut mean, mut worst) = (0.0, 0.0, 0.0_f64);
-    for (share, seconds) in mixture {
+fn figures(shares: &[Share], rule: &Rule) -> Figures {
+    let mut figures = Figures::default();
+    for (share, seconds) in shares {
         let around = (900..=1100).map(|per_mille| Duration::from_secs(*seconds) * per_mille / 1000);
         let noticed: Vec<(u32, Duration)> = around.map(|run| notice(run, rule)).collect();
         let weight = share / noticed.len() as f64;
-        for (count, delay) in noticed {
-            polls += weight * f64::from(count);
-            mean += weight * delay.as_secs_f64();
-            worst = worst.max(delay.as_secs_f64());
+        for (polls, delay) in noticed {
+            let delay = delay.as_secs_f64();
+            figures.mean_polls += weight * f64::from(polls);
+            figures.mean_delay += weight * delay;
+            figures.worst_delay = figures.worst_delay.max(delay);
         }
     }
-    (polls, mean, worst)
+    figures
 }

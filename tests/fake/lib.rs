@@ -1,6 +1,6 @@
 /*!
-A fake of the API on a real socket, in plain std: a small HTTP server, and on it the API as the
-vendor's document has it.
+A fake of the API on a real socket: a small HTTP server, blocking and with a thread for each
+connection, and on it the API as the vendor's document has it.
 */
 
 pub mod api;

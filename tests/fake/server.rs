@@ -30,7 +30,7 @@ struct Shared {
 }
 
 impl Server {
-    /// Serves on this address; port 0 is a free one.
+    /// An HTTP server on this address; port 0 is a free one. `answer` makes each reply.
     pub fn on(
         address: &str,
         answer: impl Fn(Request) -> Reply + Send + Sync + 'static,
@@ -38,7 +38,7 @@ impl Server {
         Server::of(TcpListener::bind(address)?, answer)
     }
 
-    /// The same, on a socket that is there already.
+    /// An HTTP server on a socket that is there already.
     pub fn of(
         listener: TcpListener,
         answer: impl Fn(Request) -> Reply + Send + Sync + 'static,
@@ -48,7 +48,7 @@ impl Server {
         })
     }
 
-    /// The same, over TLS.
+    /// An HTTPS server on a socket that is there already.
     #[cfg(feature = "tls")]
     pub fn over_tls(
         listener: TcpListener,
@@ -68,6 +68,7 @@ impl Server {
         Server::raw(listener, move |stream, _, _| handle(stream)).expect("a server")
     }
 
+    /// Accepts connections until it is dropped. `handle` gets each one, with its number.
     fn raw(
         listener: TcpListener,
         handle: impl Fn(TcpStream, usize, &Shared) -> io::Result<()> + Send + Sync + 'static,

@@ -198,6 +198,7 @@ fn commands_that_are_shown() {
         // What a command prints is an id, whoever reads it.
         let script = format!(
             "cd '{}'; git() {{ echo diff; }}; jq() {{ echo c1; }}; run=a/b; first=c1
+            flock() {{ shift 3; eval \"$1\"; }}
             relevance_run() {{ \"$RUN\" \"$@\" 2>> said; echo a/b; }}
             {}",
             folder.0.display(),
