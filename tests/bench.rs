@@ -1,8 +1,8 @@
 /*! `make bench`: the program beside what people use today, against the fake API over TLS; its
-instructions, system calls and private memory; then the pace, from the pure function; what a poll costs as a run's
-history grows; the memory for large replies; a large upload; hundreds of runs at once; and, as root,
-name look-ups and a dead address. Everything stays on loopback, or in a network namespace made for
-it.
+instructions, system calls and private memory; then the pace, from the pure function; what a poll
+costs as a run's history grows; the memory for large replies; a large upload; hundreds of runs at
+once; and, as root, name look-ups and a dead address. Everything stays on loopback, or in a network
+namespace made for it.
 */
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -90,8 +90,8 @@ impl<'a> TaskWatch<'a> {
         }
     }
 
-    /// Asks until the task was seen, or it is clear that it cannot be. Looks that failed a while ago
-    /// do not count.
+    /// Asks until the task was seen, or it is clear that it cannot be. Looks that failed a while
+    /// ago do not count.
     pub fn ask_until_seen(&mut self) -> bool {
         self.failed_looks = 0;
         while self.may_look() {

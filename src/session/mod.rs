@@ -1,6 +1,6 @@
 /*! How far the command has come, shared by the main thread and the watchdog.
 
-Reading this file and [`state`] proves that no trigger goes out twice: how far the trigger has come
+Reading this file and `state.rs` proves that no trigger goes out twice: how far the trigger has come
 ([`Remote`]) and how far the report has are private there, and only its methods change them. The
 transport of each connection ([`crate::api::transport`]) calls [`Session::before_send`] before the
 first byte of a trigger, which has the journal written first; after it the trigger counts as sent

@@ -1,6 +1,6 @@
 /*! What repeats from run to run: the instructions and the system calls of a run, where valgrind and
-strace are installed, and the private memory of a wait, as root, since the program's memory is closed
-to others. All over TLS. */
+strace are installed, and the private memory of a wait, as root, since the program's memory is
+closed to others. All over TLS. */
 
 use std::env;
 use std::fs;
