@@ -152,8 +152,8 @@ fn a_record_that_failed_is_written_at_the_end() {
     let output = ended_after(traced(with_file(&api, &file), &options), wait, Signal::TERM);
     output.stopped_by(Signal::TERM);
     let warning = format!(
-        "warning: cannot write --run-file {}: No space left on device; run studio-1/job-1 has started \
-         but is not recorded, so keep this id to resume it",
+        "warning: cannot write --run-file {}: No space left on device; run studio-1/job-1 has \
+         started but is not recorded, so keep this id to resume it",
         file.display()
     );
     let again = format!(
