@@ -3,8 +3,8 @@
 use super::api::{Api, Subject, is_rejection, is_transient, with_portal_hint};
 use super::pace::{is_look, pace};
 use super::retry::{Attempt, Failure, UNTIL_DEADLINE, jitter, with_retry};
+use super::target::Target;
 use super::task::TaskWatch;
-use super::wait::Target;
 use crate::api::client::Reply;
 use crate::api::failure::TransportError;
 use crate::api::ids::RunId;

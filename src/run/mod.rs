@@ -10,6 +10,7 @@ pub mod origin;
 pub mod pace;
 pub mod request;
 pub mod retry;
+pub mod target;
 pub mod task;
 pub mod trigger;
 pub mod upload;

@@ -2,22 +2,12 @@
 
 use super::api::Api;
 use super::job::{JobEnd, JobWatch};
+use super::target::Target;
 use super::task::TaskWatch;
 use super::task::requests::Witness;
-use crate::api::ids::RunId;
 use crate::error::{Error, Exit, RunState};
 use crate::output::report::Outcome;
 use std::time::Duration;
-
-/// A run that is waited for.
-pub struct Target<'a> {
-    /// `None` where only its task is known.
-    pub run_id: Option<RunId>,
-    pub task: Option<TaskWatch<'a>>,
-    /// Another command started it.
-    pub is_resumed: bool,
-    pub is_tool: bool,
-}
 
 /// Waits until the run has ended.
 /// Errors: `Failed`: it ended without success. `Unknown`, or where it was resumed `Rejected`: the
