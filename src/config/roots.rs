@@ -6,13 +6,22 @@ the rest of a run. Line by line, with `base64` to decode them, it takes half of 
 
 use super::env::{OnRead, file};
 use crate::error::Error;
-use base64::prelude::{BASE64_STANDARD, Engine};
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
+use std::borrow::Cow;
 
 const CA_FILE: &str = "SSL_CERT_FILE";
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
+/// As lenient as other readers of PEM.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The CAs in the file that `SSL_CERT_FILE` points to, or those of Mozilla.
 pub fn roots(on_read: OnRead) -> Result<RootCertStore, Error> {
@@ -47,18 +56,23 @@ struct Damaged {
 
 /// The certificates of a bundle. Whatever stands between them is passed over.
 fn parse(pem: &str) -> Result<RootCertStore, Damaged> {
+    let pem = pem.trim_start_matches('\u{feff}');
+    let pem = match pem.contains('\r') {
+        true => Cow::Owned(pem.replace('\r', "\n")),
+        false => Cow::Borrowed(pem),
+    };
     let mut roots = RootCertStore::empty();
     // Used again for each certificate: with musl, memory of its own for each costs more than the
     // decoding.
     let mut base64 = String::new();
     let mut der = Vec::new();
     let mut is_inside = false;
-    for line in pem.split('\n').map(str::trim_ascii) {
+    for line in pem.split('\n').map(str::trim_ascii_end) {
         if !is_inside {
             is_inside = line == BEGIN;
         } else if line == END {
             is_inside = false;
-            add(&mut roots, &base64, &mut der)?;
+            add(&mut roots, &mut base64, &mut der)?;
             base64.clear();
         } else {
             base64.push_str(line);
@@ -71,11 +85,16 @@ fn parse(pem: &str) -> Result<RootCertStore, Damaged> {
 }
 
 /// Adds one certificate. `der` is where it is decoded.
-fn add(roots: &mut RootCertStore, base64: &str, der: &mut Vec<u8>) -> Result<(), Damaged> {
+fn add(roots: &mut RootCertStore, base64: &mut String, der: &mut Vec<u8>) -> Result<(), Damaged> {
     der.clear();
-    BASE64_STANDARD
-        .decode_vec(base64, der)
-        .map_err(|_| damaged(roots))?;
+    if BASE64.decode_vec(base64.as_bytes(), der).is_err() {
+        // White space within a line is rare, and looked for only now.
+        base64.retain(|c| !c.is_ascii_whitespace());
+        der.clear();
+        BASE64
+            .decode_vec(base64.as_bytes(), der)
+            .map_err(|_| damaged(roots))?;
+    }
     roots
         .add(CertificateDer::from(der.as_slice()))
         .map_err(|_| damaged(roots))
@@ -101,9 +120,15 @@ mod tests {
             (one.clone(), Ok(1)),
             (one.trim_end().to_owned(), Ok(1)),
             (one.replace('\n', "\r\n"), Ok(1)),
+            (one.replace('\n', "\r"), Ok(1)),
             (one.replace('\n', " \n"), Ok(1)),
+            (format!("\u{feff}{one}"), Ok(1)),
+            (format!("{} {}", &one[..50], &one[50..]), Ok(1)),
+            (one.replace("=\n", "\n").replace("=\n", "\n"), Ok(1)),
             (format!("# A name\n{one}\nAnother:\n{one}"), Ok(2)),
             (one.replace("-----BEGIN", "# -----BEGIN"), Ok(0)),
+            (one.replace('\n', "\n "), Err(Damaged { number: 1 })),
+            (format!(" {}", one.replace('\n', "\n ")), Ok(0)),
             (one.replace("CERTIFICATE", "PRIVATE KEY") + &one, Ok(1)),
             (String::new(), Ok(0)),
             // Files that were joined without the newline between them.

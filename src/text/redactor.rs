@@ -48,6 +48,7 @@ pub struct Redactor {
 
 /// What is looked for.
 struct Secret {
+    /// Without its backslashes: those of a text are passed over, since JSON adds some.
     text: String,
     /// From how many characters on its beginning counts as well: a text may be cut off. `None`
     /// where only the whole counts.
@@ -59,12 +60,12 @@ impl Secret {
         let key = token.key();
         if key.len() >= MIN_KEY_LENGTH || key.starts_with("sk-") {
             return Secret {
-                text: key.to_owned(),
+                text: key.replace('\\', ""),
                 min_prefix: Some(MIN_KEY_LENGTH),
             };
         }
         Secret {
-            text: token.expose().to_owned(),
+            text: token.expose().replace('\\', ""),
             min_prefix: None,
         }
     }
@@ -154,18 +155,17 @@ fn redact<'a>(text: &'a str, secret: &Secret) -> Cow<'a, str> {
         .position(|byte| *byte == b'\\' || *byte == first)
     {
         cursor += skipped;
-        let backslashes = count_backslashes(&bytes[cursor..]);
-        match end_of(bytes, cursor, secret) {
-            Some(end) => {
-                // An odd backslash belongs to the character behind it.
-                let begin = cursor + backslashes - backslashes % 2;
+        let backslashes = Backslashes::at(bytes, cursor);
+        if let Some(end) = end_of(bytes, cursor, secret) {
+            let begin = cursor + backslashes.kept();
+            // The key may begin once more inside its own beginning.
+            if begin >= copied_until {
                 redacted.push_str(&text[copied_until..begin]);
                 redacted.push_str(REDACTED);
-                copied_until = end;
-                cursor = end;
             }
-            None => cursor += backslashes.max(1),
+            copied_until = end.max(copied_until);
         }
+        cursor += backslashes.length.max(1);
     }
     if copied_until == 0 {
         return Cow::Borrowed(text);
@@ -179,7 +179,7 @@ fn redact<'a>(text: &'a str, secret: &Secret) -> Cow<'a, str> {
 fn end_of(bytes: &[u8], mut cursor: usize, secret: &Secret) -> Option<usize> {
     for (matched, &wanted) in secret.text.as_bytes().iter().enumerate() {
         let here = cursor;
-        let backslashes = count_backslashes(&bytes[cursor..]);
+        let backslashes = Backslashes::at(bytes, cursor).length;
         cursor += backslashes;
         cursor += match bytes.get(cursor) {
             Some(b'u') if backslashes > 0 && code_at(bytes, cursor + 1) == Some(wanted) => 5,
@@ -195,8 +195,39 @@ fn end_of(bytes: &[u8], mut cursor: usize, secret: &Secret) -> Option<usize> {
     Some(cursor)
 }
 
-fn count_backslashes(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|byte| **byte == b'\\').count()
+/// The backslashes before a character, with which JSON escapes it, and JSON within JSON escapes
+/// them.
+struct Backslashes {
+    /// In bytes.
+    length: usize,
+    /// One of them is written as `\u005c`.
+    has_code: bool,
+}
+
+impl Backslashes {
+    fn at(bytes: &[u8], cursor: usize) -> Backslashes {
+        let (mut length, mut has_code) = (0, false);
+        loop {
+            let here = cursor + length;
+            match bytes.get(here) {
+                Some(b'\\') => length += 1,
+                Some(b'u') if length > 0 && code_at(bytes, here + 1) == Some(b'\\') => {
+                    has_code = true;
+                    length += 5;
+                }
+                _ => return Backslashes { length, has_code },
+            }
+        }
+    }
+
+    /// How many bytes of them stay where the character is redacted. An odd backslash belongs to the
+    /// character behind it.
+    fn kept(&self) -> usize {
+        match self.has_code {
+            true => 0,
+            false => self.length - self.length % 2,
+        }
+    }
 }
 
 /// The character that four hexadecimal digits at `cursor` stand for, if it is a single byte.

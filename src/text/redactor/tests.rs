@@ -23,8 +23,36 @@ fn redacts_the_key_in_every_form() {
         (r"\n\\sk-01/3456789\n", r"\n\\[redacted]\n"),
         (r"\u00e9 sk-01\/3 \u00", r"\u00e9 sk-01\/3 \u00"),
         (r"s\\\", r"s\\\"),
+        // The backslash of JSON within JSON as a code.
+        (r#""\u005cu0073k-01/3456789""#, r#""[redacted]""#),
+        (r#""a sk-01/\u005C\u005cu0033456789""#, r#""a [redacted]""#),
+        (r#""\\u005cu0073k-01/3456789""#, r#""[redacted]""#),
+        (r"\u005cn sk-02", r"\u005cn sk-02"),
     ] {
         assert_eq!(known.redact(text).as_str(), redacted, "{text}");
+    }
+    let repeats_itself = redactor("p:abcabcabcabc-0123456789");
+    for (text, redacted) in [
+        ("x abcabcabcabcabc-0123456789 y", "x [redacted] y"),
+        (
+            "abcabcabcabc-0123456789abcabcabcabc",
+            "[redacted][redacted]",
+        ),
+        ("abcabcabcabc-01 abcabcabcabc-01", "[redacted] [redacted]"),
+    ] {
+        assert_eq!(repeats_itself.redact(text).as_str(), redacted, "{text}");
+    }
+    let has_a_backslash = redactor(r"p:sk-a\b0123456789");
+    for text in [
+        r"sk-a\b0123456789",
+        r"sk-a\\b0123456789",
+        r"sk-a\u005cb0123456789",
+    ] {
+        assert_eq!(
+            has_a_backslash.redact(text).as_str(),
+            "[redacted]",
+            "{text}"
+        );
     }
     let begins_like_an_escape = redactor("p:nkey-0123");
     assert_eq!(
