@@ -265,7 +265,7 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
 
 /// The file behind a path, which need not be there yet: a link is kept, and what it leads to is
 /// meant.
-pub fn resolve(path: &Path) -> PathBuf {
+fn resolve(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
         let Ok(target) = fs::read_link(&path) else {

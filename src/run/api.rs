@@ -156,8 +156,8 @@ impl Api<'_> {
         .cause(self.cause(reply))
     }
 
-    /// What a reply means that only a question had: a success is handed on, what may pass is worth
-    /// another attempt, anything else is a rejection.
+    /// Sorts the reply to a request that starts nothing: a success is handed on, what may pass is
+    /// worth another attempt, anything else is a rejection.
     pub fn expect_success(
         &self,
         what: &str,

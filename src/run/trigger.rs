@@ -62,7 +62,7 @@ fn classify_reply(api: &Api, request: &Request, reply: &Reply) -> Attempt<Sent> 
     let error = match reply.status {
         200..=299 => match accepted_run(api, request, reply) {
             Some(run) => return Ok(Sent::Accepted(run)),
-            None => without_run_id(api, reply),
+            None => without_run_id(api, reply).cause(api.cause(reply)),
         },
         429 => {
             let error = api.rejection(Exit::Unreachable, "the trigger", reply, subject);
@@ -73,9 +73,10 @@ fn classify_reply(api: &Api, request: &Request, reply: &Reply) -> Attempt<Sent> 
         }
         422 if names_added_key(request, reply) => return Ok(Sent::NameRejected),
         300..=499 => api.rejection(Exit::Rejected, "the trigger", reply, subject),
-        _ => may_have_started(api, api.returned("the API", reply, "the trigger")),
+        _ => may_have_started(api, api.returned("the API", reply, "the trigger"))
+            .cause(api.cause(reply)),
     };
-    Err(Failure::Permanent(error.cause(api.cause(reply))))
+    Err(Failure::Permanent(error))
 }
 
 /// Whether a rejection is about the name that this program added. It is told only by its words.
