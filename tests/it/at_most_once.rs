@@ -243,11 +243,11 @@ fn a_message_that_was_queued_into_a_run_has_no_job_of_its_own() {
         .trigger(queued())
         .metadata_forever(metadata("running"))
         .start();
-    let output = run(&api, &["-i", "50ms", "-t", "300ms"]);
+    let output = run(&api, &["-i", "50ms", "-t", "1s"]);
     output.ends(
         124,
         &[
-            &format!("timed out after 300ms (--timeout); the run continues; see {page}"),
+            &format!("timed out after 1s (--timeout); the run continues; see {page}"),
             &format!("resume with: relevance-run --resume {page}"),
         ],
     );

@@ -238,10 +238,10 @@ fn a_check_has_a_deadline() {
     output.ends(4, &["timed out after 1s (--timeout); nothing was started"]);
     assert!(output.took < Duration::from_secs(2), "{output}");
     let nowhere = checking(&api).env("RELEVANCE_BASE_URL", "http://127.0.0.1:9");
-    nowhere.args(["-t", "300ms"]).run().ends(
+    nowhere.args(["-t", "1s"]).run().ends(
         4,
         &[
-            "timed out after 300ms (--timeout); nothing was started (cannot reach 127.0.0.1:9: \
+            "timed out after 1s (--timeout); nothing was started (cannot reach 127.0.0.1:9: \
              Connection refused)",
         ],
     );

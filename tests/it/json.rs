@@ -145,14 +145,14 @@ fn json_of_a_rejection() {
 
 #[test]
 fn json_without_a_server_to_reach() {
-    // Port 9 is refused at once; the timeout leaves room for a single attempt.
+    // Port 9 is refused at once.
     let output = bare()
         .env("RELEVANCE_AUTH_TOKEN", "p1:k1")
         .env("RELEVANCE_BASE_URL", "http://127.0.0.1:9")
-        .args(["-a", "agent-1", "--json", "-t", "400ms", "Hello"])
+        .args(["-a", "agent-1", "--json", "-t", "1s", "Hello"])
         .run();
     let object = output.exits(4).json();
-    let message = "timed out after 400ms (--timeout); nothing was started (cannot reach \
+    let message = "timed out after 1s (--timeout); nothing was started (cannot reach \
                    127.0.0.1:9: Connection refused)";
     output.writes(&[message]);
     assert_eq!(object["status"], "unreachable");
@@ -194,7 +194,7 @@ fn json_of_a_timeout_has_the_state_as_last_seen() {
         ("/conversation_id", json!("conversation-1")),
         ("/state", json!("running")),
     ];
-    json_says(&api, &["-t", "300ms"], 124, "timeout", &expected);
+    json_says(&api, &["-t", "1s"], 124, "timeout", &expected);
     let api = Script::run()
         .poll_forever(in_progress())
         .metadata_forever(metadata("waiting-for-capacity"))

@@ -5,14 +5,17 @@ contents.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use machine::{busy, timed};
 
 /// The command runner.
 mod command;
 /// The binary against the fake API.
 mod faked;
+/// Who may keep the machine busy, and when.
+mod machine;
 /// The scripted API.
 mod script;
 /// Commands whose system calls are listed, killed at, or made to fail; needs strace.
@@ -136,18 +139,4 @@ pub fn eventually(what: &str, happened: impl Fn() -> bool) {
         );
         thread::sleep(Duration::from_millis(2));
     }
-}
-
-/// Tests that hold the program to a time and tests that keep every core busy do not run at the same
-/// time.
-static MACHINE: RwLock<()> = RwLock::new(());
-
-/// For as long as this is held, no test keeps the machine busy.
-pub fn timed() -> RwLockReadGuard<'static, ()> {
-    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// For as long as this is held, no test is held to a time.
-pub fn busy() -> RwLockWriteGuard<'static, ()> {
-    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
 }

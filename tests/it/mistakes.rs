@@ -285,10 +285,10 @@ fn a_login_page_is_taken_for_what_it_is() {
     relevance_run(&api).arg("Hello").run().ends(5, &[&line]);
     let api = Script::run().poll_forever(login()).start();
     let line = format!(
-        "timed out after 400ms (--timeout); the run continues (last error: cannot parse the reply \
+        "timed out after 1s (--timeout); the run continues (last error: cannot parse the reply \
          to the poll (expected value at line 2 column 2: 200: <title>Log in</title>); {portal})"
     );
-    let output = relevance_run(&api).args(["-t", "400ms", "Hello"]).run();
+    let output = relevance_run(&api).args(["-t", "1s", "Hello"]).run();
     output.ends(124, &[&line, RESUME]);
 }
 
@@ -349,11 +349,11 @@ fn nothing_listens_at_the_proxy() {
     let command = relevance_run(&api)
         .env("RELEVANCE_BASE_URL", "https://api.example.com/latest")
         .env("HTTPS_PROXY", "http://127.0.0.1:9");
-    let output = command.args(["-t", "400ms", "Hello"]).run();
+    let output = command.args(["-t", "1s", "Hello"]).run();
     output.ends(
         4,
         &[
-            "timed out after 400ms (--timeout); nothing was started (cannot reach api.example.com \
+            "timed out after 1s (--timeout); nothing was started (cannot reach api.example.com \
              through the proxy 127.0.0.1:9: Connection refused)",
         ],
     );

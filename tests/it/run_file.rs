@@ -111,8 +111,8 @@ fn it_is_gone_where_nothing_was_started() {
     assert!(folder.names().is_empty());
     let api = Script::new().start();
     let nowhere = with_file(&api, &file).env("RELEVANCE_BASE_URL", "http://127.0.0.1:9");
-    let output = nowhere.args(["-t", "300ms", "Hello"]).run();
-    let line = "timed out after 300ms (--timeout); nothing was started (cannot reach 127.0.0.1:9: \
+    let output = nowhere.args(["-t", "1s", "Hello"]).run();
+    let line = "timed out after 1s (--timeout); nothing was started (cannot reach 127.0.0.1:9: \
                 Connection refused)";
     output.ends(4, &[line]);
     assert!(folder.names().is_empty());
@@ -162,8 +162,8 @@ fn ends_say_to_repeat_the_command() {
     let (_folder, file) = place();
     let again = repeat_line(&file);
     let api = Script::run().poll_forever(in_progress()).start();
-    let command = || with_file(&api, &file).args(["-t", "300ms", "Hello"]);
-    let line = format!("timed out after 300ms (--timeout); the run continues; see {PAGE}");
+    let command = || with_file(&api, &file).args(["-t", "1s", "Hello"]);
+    let line = format!("timed out after 1s (--timeout); the run continues; see {PAGE}");
     for _ in 0..2 {
         command().run().ends(124, &[&line, &again, RESUME]);
     }
@@ -184,8 +184,8 @@ fn a_path_with_a_space_is_quoted() {
     let folder = Folder::new();
     let file = folder.0.join("the run");
     let api = Script::run().poll_forever(in_progress()).start();
-    let output = with_file(&api, &file).args(["-t", "300ms", "Hello"]).run();
-    let first = format!("timed out after 300ms (--timeout); the run continues; see {PAGE}");
+    let output = with_file(&api, &file).args(["-t", "1s", "Hello"]).run();
+    let first = format!("timed out after 1s (--timeout); the run continues; see {PAGE}");
     let again = format!(
         "to resume, repeat the same command (--run-file '{}')",
         file.display()
@@ -370,8 +370,8 @@ fn ends_say_where_to_look() {
     let json = us(&api).args(["--json", "Hello"]).run();
     assert_eq!(json.exits(1).json()["url"], PAGE);
     let api = Script::run().poll_forever(in_progress()).start();
-    let output = us(&api).args(["-t", "300ms", "Hello"]).run();
-    let line = format!("timed out after 300ms (--timeout); the run continues; see {PAGE}");
+    let output = us(&api).args(["-t", "1s", "Hello"]).run();
+    let line = format!("timed out after 1s (--timeout); the run continues; see {PAGE}");
     output.ends(124, &[&line, RESUME]);
     let api = Script::run().poll(Reply::hang()).start();
     let output = killed(us(&api).arg("Hello"), &api, 2, Signal::TERM);
@@ -396,10 +396,10 @@ fn a_run_that_waits_for_a_person_is_reported_at_once_and_again() {
             .trigger(reply)
             .poll_forever(in_progress())
             .start();
-        let command = || with_file(&api, &file).args(["-t", "400ms", "Hello"]);
+        let command = || with_file(&api, &file).args(["-t", "1s", "Hello"]);
         let at_once = format!("the run is waiting for a person ({state}); see {PAGE}");
         let at_the_end = format!(
-            "timed out after 400ms (--timeout); the run continues, and is waiting for a person \
+            "timed out after 1s (--timeout); the run continues, and is waiting for a person \
              ({state}); see {PAGE}"
         );
         // By the process that started it, and by the one that resumes it.
@@ -432,9 +432,9 @@ fn quoted_texts_keep_their_beginning_and_their_end() {
                 tasks in the web app before you repeat the command";
     output.ends(5, &[line]);
     let api = Script::run()
-        .poll(Reply::text(200, "Bad gateway, sorry"))
+        .poll_forever(Reply::text(200, "Bad gateway, sorry"))
         .start();
-    let output = relevance_run(&api).args(["-t", "400ms", "Hello"]).run();
+    let output = relevance_run(&api).args(["-t", "1s", "Hello"]).run();
     output.fails(124, &["Bad gateway, sorry"]).resumes(RUN);
 }
 

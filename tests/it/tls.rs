@@ -96,10 +96,10 @@ fn plain_http_where_tls_is_expected_is_not_reached() {
     let api = Script::new().start();
     let url = api.base_url().replace("http://", "https://");
     let command = relevance_run(&api).env("RELEVANCE_BASE_URL", url);
-    let output = command.args(["-t", "400ms", "Hello"]).run();
+    let output = command.args(["-t", "1s", "Hello"]).run();
     let host = format!("localhost:{}", api.server.address.port());
     let begin =
-        format!("timed out after 400ms (--timeout); nothing was started (cannot reach {host}: ");
+        format!("timed out after 1s (--timeout); nothing was started (cannot reach {host}: ");
     let lines = output.exits(4).prints("").lines();
     assert!(lines.len() == 1 && lines[0].starts_with(&begin), "{output}");
 }

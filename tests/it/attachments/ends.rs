@@ -59,20 +59,22 @@ fn a_signal_during_an_upload_says_that_nothing_was_started() {
 
 #[test]
 fn the_deadline_during_an_upload_says_that_nothing_was_started() {
+    let _timed = crate::timed();
     let folder = Folder::new();
-    let file = sized(&folder, "a.bin", 60_000_000);
+    // More than the buffers of two sockets take, and soon digested.
+    let file = sized(&folder, "a.bin", 20_000_000);
     let host = stalling(1_000_000);
     let url = format!("http://{}/1", host.address);
     let asked = no_run(upload_url(&url, DOWNLOAD));
-    let command = attach(&asked, &file).args(["-t", "700ms", "--run-file"]);
+    let command = attach(&asked, &file).args(["-t", "2s", "--run-file"]);
     let output = command.arg(folder.0.join("run")).run();
     output.exits(4).prints("");
     assert_eq!(
         output.stderr,
-        "relevance-run: timed out after 700ms (--timeout); nothing was started \
+        "relevance-run: timed out after 2s (--timeout); nothing was started \
          (still uploading a.bin)\n"
     );
-    assert!(output.took < Duration::from_secs(2), "{output}");
+    assert!(output.took < Duration::from_secs(3), "{output}");
     assert_eq!(folder.names(), ["a.bin"]);
 }
 
@@ -101,9 +103,9 @@ fn a_repetition_whose_run_is_known_uploads_nothing() {
         .trigger(triggered())
         .poll_forever(in_progress())
         .start();
-    let first = with_run_file(&api, &run, &file).args(["-t", "400ms"]).run();
+    let first = with_run_file(&api, &run, &file).args(["-t", "1s"]).run();
     first.exits(124).resumes("studio-1/job-1");
-    let again = with_run_file(&api, &run, &file).args(["-t", "400ms"]).run();
+    let again = with_run_file(&api, &run, &file).args(["-t", "1s"]).run();
     again.exits(124).resumes("studio-1/job-1");
     assert_eq!(storage.requests().len(), 1);
     assert_eq!(api.requests_of(Kind::UploadUrl).len(), 1);
@@ -116,7 +118,7 @@ fn a_repetition_whose_run_is_known_uploads_nothing() {
     // A file touched or written anew with the same contents is the same request.
     fs::remove_file(&file).unwrap();
     fs::write(&file, "text").unwrap();
-    let again = with_run_file(&api, &run, &file).args(["-t", "400ms"]).run();
+    let again = with_run_file(&api, &run, &file).args(["-t", "1s"]).run();
     again.exits(124);
 }
 
@@ -138,7 +140,7 @@ fn other_attachments_are_another_request() {
         "https://example.com/b",
     ];
     let command = |file: &Path, urls: &[&str]| {
-        let command = with_run_file(&api, &run, file).args(["-t", "400ms"]);
+        let command = with_run_file(&api, &run, file).args(["-t", "1s"]);
         command.args(urls)
     };
     command(&file, &url).run().exits(124);

@@ -56,8 +56,8 @@ fn what_may_pass_is_asked_again_and_sent_again() {
 fn until_the_deadline_and_then_nothing_was_started() {
     let folder = Folder::new();
     let file = folder.file("a.txt", "text");
-    let timed_out = "timed out after 700ms (--timeout); nothing was started";
-    let run = |api: &Scripted| attach(api, &file).args(["-t", "700ms"]).run();
+    let timed_out = "timed out after 1.5s (--timeout); nothing was started";
+    let run = |api: &Scripted| attach(api, &file).args(["-t", "1500ms"]).run();
 
     let asked = Script::new().upload_url_forever(passing(503)).start();
     says(

@@ -92,11 +92,11 @@ fn a_host_of_a_long_name_is_told_in_short() {
     let file = folder.file("a.txt", "text");
     let url = format!("https://{}/1", "a".repeat(20_000));
     let api = no_run(upload_url(&url, DOWNLOAD));
-    let output = attach(&api, &file).args(["-t", "300ms"]).run();
+    let output = attach(&api, &file).args(["-t", "1s"]).run();
     output.exits(4).prints("");
     let (head, tail) = ("a".repeat(200), "a".repeat(97));
     let line = output.stderr.strip_prefix(&format!(
-        "relevance-run: timed out after 300ms (--timeout); nothing was started \
+        "relevance-run: timed out after 1s (--timeout); nothing was started \
          (cannot upload a.txt to {head} … {tail}: cannot resolve aaa"
     ));
     assert!(line.is_some_and(|rest| rest.len() < 300), "{output}");

@@ -51,13 +51,13 @@ fn it_ends_like_the_run_of_an_agent() {
             started().poll_forever(in_progress()),
             124,
             format!(
-                "timed out after 600ms (--timeout); the run continues\n\
+                "timed out after 1.5s (--timeout); the run continues\n\
                  relevance-run: resume with: relevance-run --resume {RUN}\n"
             ),
         ),
     ] {
         let api = script.start();
-        let output = tool_run(&api).args(["-t", "600ms"]).run();
+        let output = tool_run(&api).args(["-t", "1500ms"]).run();
         output.exits(code).prints("");
         assert_eq!(output.stderr, format!("relevance-run: {stderr}"));
         assert_eq!(api.triggers(), 1);
