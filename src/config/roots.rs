@@ -56,6 +56,7 @@ struct Damaged {
 
 /// The certificates of a bundle. Whatever stands between them is passed over.
 fn parse(pem: &str) -> Result<RootCertStore, Damaged> {
+    // Some editors begin a file with a byte order mark, and some end lines with CR.
     let pem = pem.trim_start_matches('\u{feff}');
     let pem = match pem.contains('\r') {
         true => Cow::Owned(pem.replace('\r', "\n")),
