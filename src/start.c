@@ -16,9 +16,13 @@
  * One heap for all threads: glibc would reserve 64 MiB of address space for each that allocates
  * anything, which under a limit of address space is missing where an answer needs it. No two
  * threads here are busy at a time.
+ *
+ * And the buffers of a connection as pages of their own: from the heap they would be zeroed, and so
+ * be there as a whole, although hardly any of them is used.
  */
-__attribute__((constructor)) static void share_one_heap(void) {
+__attribute__((constructor)) static void keep_the_heap_small(void) {
     mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, 64 << 10);
 }
 #endif
 
