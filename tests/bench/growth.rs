@@ -1,14 +1,14 @@
 /*! What a poll costs as a run's history grows. */
 
-use std::env;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
+use crate::measure::{Usage, measured, usage};
 use fake::api::TOKEN;
 use fake::server::{Reply, Server};
 
@@ -81,19 +81,14 @@ fn waiting(
         }
         Reply::text(200, body)
     })?;
-    let mut command = Command::new(env::current_exe()?);
+    let mut command = measured(ours)?;
     command
-        .arg("--measure")
-        .arg(ours)
         .args([option, "--interval", "1ms", "Hello"])
-        .env_clear();
-    command.env("RELEVANCE_BASE_URL", format!("http://{}", server.address));
-    command
+        .env("RELEVANCE_BASE_URL", format!("http://{}", server.address))
         .env("RELEVANCE_AUTH_TOKEN", TOKEN)
-        .env("RELEVANCE_AGENT_ID", "bench-agent");
-    let output = command.stderr(Stdio::null()).output()?;
-    let text = String::from_utf8(output.stdout).unwrap();
-    let cpu: f64 = text.split_whitespace().next().unwrap().parse().unwrap();
+        .env("RELEVANCE_AGENT_ID", "bench-agent")
+        .stderr(Stdio::null());
+    let Usage { cpu_ms, .. } = usage(&mut command)?;
     let [polls, short, bytes] = [polls, short, bytes].map(|counter| counter.load(Ordering::SeqCst));
-    Ok((short, polls - short, bytes, cpu / 1000.0))
+    Ok((short, polls - short, bytes, cpu_ms))
 }

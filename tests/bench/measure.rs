@@ -8,6 +8,34 @@ use std::time::Instant;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
+/// What a command used.
+pub struct Usage {
+    pub cpu_ms: f64,
+    pub peak_mib: f64,
+    pub wall_ms: f64,
+}
+
+/// A command that runs `program` under [`measure`], for [`usage`].
+pub fn measured(program: impl AsRef<OsStr>) -> io::Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.arg("--measure").arg(program).env_clear();
+    Ok(command)
+}
+
+/// Runs a command that [`measured`] made.
+pub fn usage(command: &mut Command) -> io::Result<Usage> {
+    let output = command.output()?;
+    assert!(output.status.success(), "{command:?} failed");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut figures = text.split_whitespace().map(|word| word.parse::<f64>());
+    let mut figure = || figures.next().unwrap().unwrap();
+    Ok(Usage {
+        cpu_ms: figure() / 1000.0,
+        peak_mib: figure() / 1024.0,
+        wall_ms: figure() / 1000.0,
+    })
+}
+
 /// Runs a command and prints its CPU time in microseconds, its peak memory in KiB and its wall time
 /// in microseconds.
 ///

@@ -1,12 +1,12 @@
 /*! The memory for large replies. */
 
-use std::env;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::json;
 
+use crate::measure::{Usage, measured, usage};
 use fake::api::TOKEN;
 use fake::server::{Reply, Server};
 
@@ -50,22 +50,16 @@ pub fn memory(out: &mut impl Write, ours: &Path) -> io::Result<()> {
                 (_, is_page) => Reply::text(if is_page { 400 } else { 200 }, &body),
             }
         })?;
-        let mut command = Command::new(env::current_exe()?);
+        let mut command = measured(ours)?;
         command
-            .arg("--measure")
-            .arg(ours)
             .args(["--json", "Hello"])
-            .env_clear()
-            .env("MAY_FAIL", "1");
-        command.env("RELEVANCE_BASE_URL", format!("http://{}", server.address));
-        command
+            .env("MAY_FAIL", "1")
+            .env("RELEVANCE_BASE_URL", format!("http://{}", server.address))
             .env("RELEVANCE_AUTH_TOKEN", TOKEN)
-            .env("RELEVANCE_AGENT_ID", "bench-agent");
-        let output = command.stderr(Stdio::null()).output()?;
-        let text = String::from_utf8(output.stdout).unwrap();
-        let peak: f64 = text.split_whitespace().nth(1).unwrap().parse().unwrap();
-        let peak = peak / 1024.0;
-        writeln!(out, "{name:<26}{peak:>10.0}{:>10.2}", peak / 40.0)?;
+            .env("RELEVANCE_AGENT_ID", "bench-agent")
+            .stderr(Stdio::null());
+        let Usage { peak_mib, .. } = usage(&mut command)?;
+        writeln!(out, "{name:<26}{peak_mib:>10.0}{:>10.2}", peak_mib / 40.0)?;
     }
     Ok(())
 }

@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::json;
 
+use crate::measure::{measured, usage};
 use fake::api::TOKEN;
 use fake::server::{Reply, Request, Server};
 use fake::tls::Authority;
@@ -77,24 +78,19 @@ fn median_run(ours: &Path, files: &Files, has_file: bool) -> io::Result<[f64; 3]
     let _server = Server::over_tls(listener, tls, move |request| answer(&request, &place))?;
     let mut runs = Vec::new();
     for _ in 0..ROUNDS {
-        let mut command = Command::new(env::current_exe()?);
-        command.arg("--measure").arg(ours).arg("Hello");
+        let mut command = measured(ours)?;
+        command.arg("Hello");
         if has_file {
             command.arg("--attach").arg(&files.attached);
         }
         command
-            .env_clear()
             .env("RELEVANCE_BASE_URL", &url)
             .env("RELEVANCE_AUTH_TOKEN", TOKEN)
             .env("RELEVANCE_AGENT_ID", "bench-agent")
-            .env("SSL_CERT_FILE", &files.pem);
-        let output = command.stderr(Stdio::null()).output()?;
-        let text = String::from_utf8(output.stdout).unwrap();
-        let figures: Vec<f64> = text
-            .split_whitespace()
-            .map(|figure| figure.parse().unwrap())
-            .collect();
-        runs.push([figures[0] / 1e3, figures[1] / 1024.0, figures[2] / 1e3]);
+            .env("SSL_CERT_FILE", &files.pem)
+            .stderr(Stdio::null());
+        let used = usage(&mut command)?;
+        runs.push([used.cpu_ms, used.peak_mib, used.wall_ms]);
     }
     Ok([0, 1, 2].map(|column| {
         let mut values: Vec<f64> = runs.iter().map(|run| run[column]).collect();

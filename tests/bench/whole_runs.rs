@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::measure::{measured, usage};
 use crate::tunnel::Tunnel;
 use fake::api::{Api, Scenario, TOKEN};
 use fake::server::Server;
@@ -66,8 +67,8 @@ pub fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
                 requests.load(Ordering::SeqCst),
                 server.bytes_sent(),
             );
-            let mut command = Command::new(env::current_exe()?);
-            command.arg("--measure").args(&client.command).env_clear();
+            let mut command = measured(&client.command[0])?;
+            command.args(&client.command[1..]);
             command.env("PATH", env::var_os("PATH").unwrap_or_default());
             command.env(
                 "RELEVANCE_BASE_URL",
@@ -87,17 +88,11 @@ pub fn whole_runs(out: &mut impl Write, ours: &Path) -> io::Result<()> {
                     .env("RAI_REGION", REGION);
                 command.env("HTTPS_PROXY", tunnel.url());
             }
-            let output = command.stderr(Stdio::inherit()).output()?;
-            assert!(output.status.success(), "{} failed", client.name);
-            let text = String::from_utf8(output.stdout).unwrap();
-            let numbers: Vec<f64> = text
-                .split_whitespace()
-                .map(|number| number.parse().unwrap())
-                .collect();
+            let used = usage(command.stderr(Stdio::inherit()))?;
             runs.push(Figures([
-                numbers[0] / 1000.0,
-                numbers[1] / 1024.0,
-                numbers[2] / 1000.0,
+                used.cpu_ms,
+                used.peak_mib,
+                used.wall_ms,
                 (server.connections() - before.0) as f64,
                 (requests.load(Ordering::SeqCst) - before.1) as f64,
                 (server.bytes_sent() - before.2) as f64,

@@ -5,7 +5,7 @@ changes an exit code that is settled. */
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
@@ -145,6 +145,16 @@ fn details_that_nobody_reads() {
     }
 }
 
+/// Starts a command whose log goes where nothing has room: the child, its answer, and the end of the
+/// log that nobody reads.
+fn with_a_full_log(command: Cmd) -> (Child, PipeReader, PipeReader) {
+    let (unread, full) = full_pipe();
+    let (answer, stdout) = std::io::pipe().unwrap();
+    let mut command = command.command;
+    command.stdin(Stdio::null()).stdout(stdout).stderr(full);
+    (command.spawn().unwrap(), answer, unread)
+}
+
 /// And the answer of such a run comes at once.
 #[test]
 fn an_answer_does_not_wait_for_details() {
@@ -154,18 +164,8 @@ fn an_answer_does_not_wait_for_details() {
             .poll(in_progress())
             .poll(answered("Hi!"))
             .start();
-        let (_unread, full) = full_pipe();
-        let (answer, stdout) = std::io::pipe().unwrap();
-        let mut command = relevance_run(&api)
-            .args([option, "-i", "1ms", "-t", "60s", "Hello"])
-            .command;
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(stdout)
-            .stderr(full)
-            .spawn()
-            .unwrap();
-        drop(command);
+        let command = relevance_run(&api).args([option, "-i", "1ms", "-t", "60s", "Hello"]);
+        let (mut child, answer, _unread) = with_a_full_log(command);
         let begun = Instant::now();
         assert_eq!(
             wait_within(&mut child, Duration::from_secs(20)).code(),
@@ -187,20 +187,9 @@ fn a_run_file_does_not_wait_for_details_to_be_read() {
     let _timed = crate::timed();
     let folder = Folder::new();
     let api = Script::run().poll(answered("Hi!")).start();
-    let (_unread, full) = full_pipe();
-    let (answer, stdout) = std::io::pipe().unwrap();
     let command = relevance_run(&api).arg("--run-file");
-    let mut command = command
-        .arg(folder.0.join("run"))
-        .args(["-v", "Hello"])
-        .command;
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(full)
-        .spawn()
-        .unwrap();
-    drop(command);
+    let command = command.arg(folder.0.join("run")).args(["-v", "Hello"]);
+    let (mut child, answer, _unread) = with_a_full_log(command);
     let mut line = String::new();
     BufReader::new(answer).read_line(&mut line).unwrap();
     assert_eq!(line, "Hi!\n");

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::command::{Cmd, relevance_run, wait_within};
 use crate::lines::body_size;
-use crate::script::{Script, Scripted};
+use crate::script::{Script, Scripted, unknown_key};
 use fake::api::{Api, Scenario, TOKEN as DEMO_TOKEN};
 use fake::server::{Reply, Server, Step};
 
@@ -101,11 +101,7 @@ fn does_not_add_up(replies: &[Reply], line: &str) {
 fn a_token_that_is_rejected_is_exit_3_with_what_to_do() {
     for (reply, said, next) in [
         (
-            Reply::error(
-                400,
-                "User key with id project-1 not found",
-                "unset_error_type",
-            ),
+            unknown_key(),
             "400: User key with id project-1 not found",
             KEY_MATCHES,
         ),

@@ -8,7 +8,9 @@ use crate::faked::{PAGES, faked};
 use crate::script::{
     Kind, Script, agent_error, agent_message, answered, metadata, poll, user_message,
 };
-use crate::task::{PAGE, WAITING, messages, quick, says_only, silent_end, task_only};
+use crate::task::{
+    PAGE, WAITING, has_no_answer, messages, quick, says_only, silent_end, task_only,
+};
 use fake::api::scenario::Scenario;
 
 #[test]
@@ -105,12 +107,7 @@ fn a_task_that_is_over_without_an_answer_is_asked_again_for_ten_seconds() {
         .view_forever(view)
         .start();
     let output = quick(&api).run();
-    let line = format!(
-        "relevance-run: the run failed: the task is completed, without an answer (conversation \
-         conversation-1); see {PAGE}"
-    );
-    output.exits(1).prints("");
-    says_only(&output, &[&line]);
+    has_no_answer(&output);
     assert!(output.took >= Duration::from_secs(10), "{output}");
     let asked = api.requests_of(Kind::View).len();
     assert!((8..=13).contains(&asked), "asked {asked} times");

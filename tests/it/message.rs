@@ -1,6 +1,7 @@
 /*! What the message is made of: an instruction and its data; and who reads standard input. */
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -207,11 +208,31 @@ fn each_part_of_a_message_says_something() {
     }
 }
 
+/// Paths that cannot be read as text, each with what is said before and after its name.
+pub fn unreadable(folder: &Folder) -> Vec<(PathBuf, &'static str, &'static str)> {
+    vec![
+        (
+            folder.0.join("missing"),
+            "cannot read ",
+            ": No such file or directory; nothing was started; check the path and its permissions",
+        ),
+        (
+            folder.0.clone(),
+            "cannot read ",
+            ": Is a directory; nothing was started; check the path and its permissions",
+        ),
+        (
+            folder.file("latin1", b"caf\xe9"),
+            "",
+            " is not valid UTF-8; convert it first, for example with iconv",
+        ),
+    ]
+}
+
 #[test]
 fn data_that_cannot_be_read_is_a_usage_error() {
     let api = Script::new().start();
     let folder = Folder::new();
-    let latin1 = folder.file("latin1", b"caf\xe9");
     let huge = folder.file("huge", "");
     std::fs::File::options()
         .write(true)
@@ -219,25 +240,9 @@ fn data_that_cannot_be_read_is_a_usage_error() {
         .unwrap()
         .set_len((64 << 20) + 1)
         .unwrap();
-    let unreadable = "nothing was started; check the path and its permissions";
-    for (path, before, why) in [
-        (
-            folder.0.join("missing"),
-            "cannot read ",
-            format!(": No such file or directory; {unreadable}"),
-        ),
-        (
-            folder.0.clone(),
-            "cannot read ",
-            format!(": Is a directory; {unreadable}"),
-        ),
-        (
-            latin1,
-            "",
-            " is not valid UTF-8; convert it first, for example with iconv".to_owned(),
-        ),
-        (huge, "", " is longer than 64 MiB; shorten it".to_owned()),
-    ] {
+    let mut unreadable = unreadable(&folder);
+    unreadable.push((huge, "", " is longer than 64 MiB; shorten it"));
+    for (path, before, why) in unreadable {
         let command = relevance_run(&api).arg("Review:").arg("--file").arg(&path);
         refuses(
             &api,

@@ -4,7 +4,7 @@ use std::thread;
 
 use crate::command::{Cmd, Folder, Trusted, relevance_run};
 use crate::lines::RESUME;
-use crate::script::{Script, TOKEN};
+use crate::script::{Script, TOKEN, unknown_key};
 use fake::server::Reply;
 
 const KEY_MATCHES: &str = "check that the API key is valid and that its project and \
@@ -228,11 +228,7 @@ fn mistakes_that_the_api_finds() {
     let no_path = "<!DOCTYPE html><html>Cannot POST /agents/trigger</html>";
     for (reply, said, next) in [
         (
-            Reply::error(
-                400,
-                "User key with id project-1 not found",
-                "unset_error_type",
-            ),
+            unknown_key(),
             "400: User key with id project-1 not found",
             KEY_MATCHES,
         ),

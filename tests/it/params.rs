@@ -1,7 +1,7 @@
 /*! `--param` and `--set`: what they put into the request, from the command line or from a file. */
 
 use crate::command::{Cmd, Folder, relevance_run};
-use crate::message::{refuses, simple};
+use crate::message::{refuses, simple, unreadable};
 use crate::script::{Script, Scripted};
 
 /// The body of the first request, to the letter.
@@ -175,26 +175,8 @@ fn what_is_no_field_is_a_usage_error() {
 fn a_file_that_cannot_be_read_is_a_usage_error() {
     let api = Script::new().start();
     let folder = Folder::new();
-    let latin1 = folder.file("latin1", b"caf\xe9");
-    let unreadable = "nothing was started; check the path and its permissions";
     for option in ["--param", "--set"] {
-        for (path, before, why) in [
-            (
-                folder.0.join("missing"),
-                "cannot read ",
-                format!(": No such file or directory; {unreadable}"),
-            ),
-            (
-                folder.0.clone(),
-                "cannot read ",
-                format!(": Is a directory; {unreadable}"),
-            ),
-            (
-                latin1.clone(),
-                "",
-                " is not valid UTF-8; convert it first, for example with iconv".to_owned(),
-            ),
-        ] {
+        for (path, before, why) in unreadable(&folder) {
             let field = format!("key@{}", path.display());
             refuses(
                 &api,

@@ -21,7 +21,7 @@ mod replies;
 pub use kind::Kind;
 pub use replies::{
     agent_error, agent_message, answered, conversation, conversations, in_progress, metadata, poll,
-    runs, success, tool, tool_triggered, triggered, upload_url, user_message, view,
+    runs, success, tool, tool_triggered, triggered, unknown_key, upload_url, user_message, view,
 };
 
 pub const TOKEN: &str = "project-1:sk-0123456789abcdefghij";

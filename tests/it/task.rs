@@ -57,6 +57,17 @@ pub fn says_only(output: &Output, lines: &[&str]) {
     assert_eq!(said, lines, "{output}");
 }
 
+/// That the task is over, and nothing in it is an answer.
+#[track_caller]
+pub fn has_no_answer(output: &Output) {
+    let line = format!(
+        "relevance-run: the run failed: the task is completed, without an answer (conversation \
+         conversation-1); see {PAGE}"
+    );
+    output.exits(1).prints("");
+    says_only(output, &[&line]);
+}
+
 #[test]
 fn a_quick_run_asks_nothing_more_than_ever() {
     let api = Script::run().polls(6, in_progress()).poll(answered("Hi!"));

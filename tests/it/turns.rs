@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::command::{Folder, relevance_run};
 use crate::faked::RESUME;
 use crate::script::{Kind, Script, agent_error, agent_message, metadata, user_message};
-use crate::task::{PAGE, clock, messages, quick, says_only, task_only};
+use crate::task::{PAGE, clock, has_no_answer, messages, quick, says_only, task_only};
 use fake::server::Reply;
 
 fn said(text: &str) -> Value {
@@ -216,12 +216,7 @@ fn never_an_answer_to_somebody_elses_later_message() {
         .view_forever(view)
         .start();
     let output = quick(&api).run();
-    let line = format!(
-        "relevance-run: the run failed: the task is completed, without an answer (conversation \
-         conversation-1); see {PAGE}"
-    );
-    output.exits(1).prints("");
-    says_only(&output, &[&line]);
+    has_no_answer(&output);
 }
 
 /// Without a trigger of its own the command knows no words; what was said after it began is

@@ -5,6 +5,12 @@ use serde_json::{Value, json};
 use fake::server::Reply;
 
 /// A usual reply to the trigger, of the run `studio-1/job-1`.
+/// To a key that the API does not know.
+pub fn unknown_key() -> Reply {
+    let message = "User key with id project-1 not found";
+    Reply::error(400, message, "unset_error_type")
+}
+
 pub fn triggered() -> Reply {
     Reply::json(
         200,
