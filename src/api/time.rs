@@ -26,8 +26,8 @@ impl Millis {
     }
 
     /// This time of this machine's clock by the server's clock, whose reply has just said `date`.
-    /// Without a date the clocks are taken to agree. `Date` has whole seconds, so it is this early
-    /// at the earliest.
+    /// Without a date the clocks are taken to agree. `Date` drops the fraction of a second, so this
+    /// is the earliest that it can be.
     pub fn earliest_on_server(self, date: Option<Millis>) -> Millis {
         let ahead = date.map_or(0, |Millis(theirs)| theirs - Millis::now().0);
         Millis(self.0.saturating_add(ahead))

@@ -129,7 +129,12 @@ impl StartedRun {
         self.run_id.is_some() || self.conversation_id.is_some()
     }
 
-    /// The run without the ids that contain the key: they could be neither printed nor recorded.
+    /// Whether an id contains the key: it could be neither printed nor recorded.
+    pub fn has_key(&self, redactor: &Redactor) -> bool {
+        *self != self.clone().without_key(redactor)
+    }
+
+    /// The run without the ids that contain the key.
     pub fn without_key(mut self, redactor: &Redactor) -> StartedRun {
         let has_key = |id: &str| redactor.redact(id).had_key();
         self.run_id = self.run_id.filter(|id| !has_key(&id.to_string()));

@@ -28,7 +28,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// What is printed without `--json`.
-    pub fn text(&self) -> String {
+    fn text(&self) -> String {
         match self {
             Outcome::Started(text) | Outcome::AnsweredInTask(text) | Outcome::Checked(text) => {
                 text.clone()

@@ -198,7 +198,7 @@ impl Api<'_> {
     }
 
     /// Warns of a word that this program does not know, and that the run is waited for all the
-    /// same. `what` the word is of.
+    /// same. `what` says what kind of word it is.
     pub fn warn_of_unknown(&self, what: &str, word: &Untrusted) {
         let word = self.session.redactor.quote(word);
         let message = format!("warning: unknown {what} '{word}'; still waiting");
@@ -224,6 +224,14 @@ impl Api<'_> {
 pub struct Exits {
     pub transient: Exit,
     pub rejected: Exit,
+}
+
+impl Exits {
+    /// Before a run is started: whatever goes wrong, nothing was.
+    pub const BEFORE_RUN: Exits = Exits {
+        transient: Exit::Unreachable,
+        rejected: Exit::Rejected,
+    };
 }
 
 /// Whether an error says that the API rejected a request.

@@ -83,10 +83,6 @@ fn compare(
 
 /// One question, which may be asked again whatever went wrong with it.
 fn ask(api: &Api, path: &str, subject: Subject) -> Result<Reply, Error> {
-    let exits = Exits {
-        transient: Exit::Unreachable,
-        rejected: Exit::Rejected,
-    };
     let what = format!("GET {path}");
     with_retry(api.session, "check", ATTEMPTS, |attempt| {
         api.session
@@ -95,6 +91,6 @@ fn ask(api: &Api, path: &str, subject: Subject) -> Result<Reply, Error> {
         let reply = api
             .get("check", path)
             .map_err(|why| api.unreachable(&why))?;
-        api.expect_success(&what, reply, exits, subject)
+        api.expect_success(&what, reply, Exits::BEFORE_RUN, subject)
     })
 }

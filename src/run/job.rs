@@ -243,10 +243,7 @@ impl<'a> JobWatch<'a> {
     fn not_understood(&self, why: &str, reply: &Reply) -> Failure {
         let quoted = self.api.status_and_message(reply);
         let what = format!("cannot parse the reply to the poll ({why}: {quoted})");
-        Failure::Transient {
-            error: Error::unknown(with_portal_hint(what, reply)),
-            retry_after: None,
-        }
+        Failure::of(Error::unknown(with_portal_hint(what, reply)), true)
     }
 
     /// What the end of the run comes to.

@@ -18,13 +18,13 @@ use std::io::{self, Write};
 
 /// A request before its files are uploaded.
 pub struct Draft {
-    pub work: DraftWork,
+    work: DraftWork,
     params: Vec<Field>,
     fields: Vec<Field>,
 }
 
 /// Whose run it starts.
-pub enum DraftWork {
+enum DraftWork {
     Agent {
         agent_id: Id,
         conversation_id: Option<Id>,

@@ -51,7 +51,7 @@ pub struct TaskWatch<'a> {
     is_unknown_reported: bool,
 }
 
-/// A look at the task that failed.
+/// A failed look at the task.
 struct FailedLook {
     /// How long the API asks to wait before the next one.
     retry_after: Option<Duration>,

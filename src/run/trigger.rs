@@ -14,15 +14,11 @@ use crate::error::{Error, Exit, RunState};
 /// Errors: `Usage`, `Rejected` or `Unreachable`: nothing was started. `Unknown`: something may have
 /// been, and [`crate::session::Session::is_unsent`] says so.
 pub fn trigger(api: &Api, request: &mut Request) -> Result<StartedRun, Error> {
-    match send(api, request)? {
-        Sent::Accepted(run) => Ok(run),
-        Sent::NameRejected => {
-            request.drop_name();
-            match send(api, request)? {
-                Sent::Accepted(run) => Ok(run),
-                // Without a name of ours in it, the reply is an error.
-                Sent::NameRejected => Err(Error::rejected("the API rejected the trigger")),
-            }
+    loop {
+        match send(api, request)? {
+            Sent::Accepted(run) => return Ok(run),
+            // Once: without a name of ours in it, the same reply is an error.
+            Sent::NameRejected => request.drop_name(),
         }
     }
 }
@@ -89,12 +85,7 @@ fn names_added_key(request: &Request, reply: &Reply) -> bool {
 
 fn accepted_run(api: &Api, request: &Request, reply: &Reply) -> Option<StartedRun> {
     let run = Accepted::parse(&reply.body, request.origin.continued())?.into_run();
-    can_be_shown(api, &run).then_some(run)
-}
-
-/// Whether no id contains the key: such a one could be neither printed nor recorded.
-pub fn can_be_shown(api: &Api, run: &StartedRun) -> bool {
-    run.clone().without_key(&api.session.redactor) == *run
+    Some(run).filter(|run| !run.has_key(&api.session.redactor))
 }
 
 fn without_run_id(api: &Api, reply: &Reply) -> Error {

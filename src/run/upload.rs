@@ -18,10 +18,6 @@ use crate::text::redactor::Untrusted;
 /// Before more bytes than these the host is asked whether it takes them (`Expect: 100-continue`).
 /// Once they are on the way, a rejection is lost: it comes with a reset.
 const MAX_UNASKED: u64 = 1 << 20;
-const EXITS: Exits = Exits {
-    transient: Exit::Unreachable,
-    rejected: Exit::Rejected,
-};
 
 /// Uploads what is a file; a URL is passed on.
 /// Errors: `Rejected` or `Unreachable`: nothing was started.
@@ -96,7 +92,7 @@ fn ask_where(api: &Api, local: &LocalFile) -> Result<UploadUrls, Error> {
             .post_and_close(PATH, question.as_bytes())
             .map_err(|why| api.unreachable(&why))?;
         api.log_reply("upload", &reply, "");
-        let reply = api.expect_success("the upload", reply, EXITS, Subject::Upload)?;
+        let reply = api.expect_success("the upload", reply, Exits::BEFORE_RUN, Subject::Upload)?;
         parse_upload_urls(&reply.body)
             .ok_or_else(|| Failure::Permanent(api.unexpected(Exit::Rejected, &reply)))
     })
@@ -159,7 +155,7 @@ impl Transfer<'_> {
             return Ok(());
         }
         let Transfer { host, .. } = self;
-        let (quoted, name) = (self.api.status_and_message(reply), &self.local.name);
+        let name = &self.local.name;
         let cause = self.api.cause(reply);
         // A success that comes too early, and 417, are what a host says that does not know
         // `Expect`.
@@ -174,6 +170,7 @@ impl Transfer<'_> {
                 retry_after: reply.retry_after,
             });
         }
+        let quoted = self.api.status_and_message(reply);
         let what = format!("{host} rejected the upload of {name} with {quoted}");
         let error = Error::rejected(what)
             .next(advice(reply.status))

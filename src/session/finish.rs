@@ -15,7 +15,7 @@ use std::time::Duration;
 const CLEARING_GRACE: Duration = Duration::from_millis(100);
 /// Longest that a success waits for the log of `-v` to be read.
 const LOG_GRACE: Duration = Duration::from_secs(1);
-/// Why a run file could not be removed that the watchdog found still there.
+/// The reason in the warning, where the watchdog ends the process before the run file is removed.
 const TOO_LONG: &str = "this took too long";
 
 impl Session {

@@ -31,8 +31,11 @@ impl Session {
     }
 
     fn try_record(&self) -> io::Result<()> {
+        let Some(journal) = self.journal.get() else {
+            return Ok(());
+        };
         let unrecorded = self.lock().unrecorded().cloned();
-        if let (Some(journal), Some(run)) = (self.journal.get(), unrecorded) {
+        if let Some(run) = unrecorded {
             journal.record(&run)?;
             self.lock().mark_recorded();
         }

@@ -48,24 +48,24 @@ pub struct Redactor {
 
 /// What is looked for.
 struct Secret {
-    /// Without its backslashes: those of a text are passed over, since JSON adds some.
+    /// A key is without its backslashes: those in a text are skipped too, since JSON adds some.
     text: String,
-    /// From how many characters on its beginning counts as well: a text may be cut off. `None`
-    /// where only the whole counts.
+    /// A key that is cut off counts from this many characters on. `None` where only the whole
+    /// counts.
     min_prefix: Option<usize>,
 }
 
 impl Secret {
     fn of(token: &Token) -> Secret {
-        let key = token.key();
+        let key = token.key().replace('\\', "");
         if key.len() >= MIN_KEY_LENGTH || key.starts_with("sk-") {
             return Secret {
-                text: key.replace('\\', ""),
+                text: key,
                 min_prefix: Some(MIN_KEY_LENGTH),
             };
         }
         Secret {
-            text: token.expose().replace('\\', ""),
+            text: token.expose().to_owned(),
             min_prefix: None,
         }
     }

@@ -105,10 +105,7 @@ impl TaskWatch<'_> {
         );
         match expected {
             Err(Failure::Permanent(error)) if status == 404 && is_early => {
-                Err(Failure::Transient {
-                    error,
-                    retry_after: None,
-                })
+                Err(Failure::of(error, true))
             }
             Err(Failure::Permanent(mut error)) => {
                 error.is_unknown_run = status == 404 && matches!(witness, Witness::OnlyResumed);
@@ -119,10 +116,6 @@ impl TaskWatch<'_> {
     }
 
     fn not_understood(&self, reply: &Reply) -> Failure {
-        let error = self.api.unexpected(Exit::Unknown, reply);
-        Failure::Transient {
-            error,
-            retry_after: None,
-        }
+        Failure::of(self.api.unexpected(Exit::Unknown, reply), true)
     }
 }

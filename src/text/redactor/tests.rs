@@ -54,6 +54,11 @@ fn redacts_the_key_in_every_form() {
             "{text}"
         );
     }
+    // Without its backslashes too little is left to look for.
+    for token in [r"p:\\\\\\\\", r"p:a\\\\\\\\", r"\:\"] {
+        let text = r#"{"a": false, "b": "\\n: \n"}"#;
+        assert_eq!(redactor(token).redact(text).as_str(), text, "{token}");
+    }
     let begins_like_an_escape = redactor("p:nkey-0123");
     assert_eq!(
         begins_like_an_escape.redact(r"a\nkey-0123").as_str(),
