@@ -128,7 +128,7 @@ stage: build
 	@cp $(BINARY) $(TREE)/bin && cp -R README.md src/share $(TREE)
 	@.ci/notices $(TARGET) $(TREE)/share/doc/relevance-run
 
-dist: ## pack binary, man page, completions, examples and notices, and the source, into target/dist
+dist: ## pack the binary with what belongs to it, and the source, into target/dist; needs jq and GNU tar
 	$(call needs)
 	@$(MAKE) --no-print-directory stage
 	@tar --sort=name --format=ustar --mtime=@$$SOURCE_DATE_EPOCH --owner=0 --group=0 --numeric-owner \

@@ -24,6 +24,8 @@ use fake::server::{Request, Server};
 use serde_json::Value;
 
 const RECORD: &str = "FAKE_API_RECORD";
+/// Who has a token of their own has it here, and not both this and the fake's may be set.
+const TOKEN_FILE: &str = "RELEVANCE_AUTH_TOKEN_FILE";
 
 fn main() -> io::Result<ExitCode> {
     let scenario = match scenario() {
@@ -59,13 +61,14 @@ fn main() -> io::Result<ExitCode> {
     if let Some(program) = command.next() {
         let status = Command::new(program)
             .args(command)
+            .env_remove(TOKEN_FILE)
             .envs(environment)
             .status()?;
         return Ok(status
             .code()
             .map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)));
     }
-    let mut exports = String::new();
+    let mut exports = format!("unset {TOKEN_FILE}\n");
     for (name, value) in environment {
         exports.push_str(&format!("export {name}={value}\n"));
     }
